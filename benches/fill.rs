@@ -6,9 +6,6 @@ use jiff::Timestamp;
 use llama_triage::internals::ledger::open;
 use rusqlite::{Connection, Transaction, params};
 
-/// The ledger's present.
-pub(crate) const NOW: &str = "2026-11-23T12:00:00Z";
-
 const OBSERVATIONS: i64 = 2_000_000;
 const ITEMS: i64 = 1_600_000;
 const GROUPS: i64 = 500;
@@ -17,8 +14,8 @@ const DAYS: i64 = 30;
 const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 
-/// Makes the ledger.
-pub(crate) fn fill(path: &Path) {
+/// Makes the ledger; `now` is its present.
+pub(crate) fn fill(path: &Path, now: Timestamp) {
     std::fs::create_dir_all(path.parent().expect("a file in a folder")).expect("the folder can be made");
     let part = path.with_extension("part");
     drop(std::fs::remove_file(&part));
@@ -26,7 +23,6 @@ pub(crate) fn fill(path: &Path) {
     connection.pragma_update(None, "synchronous", "off").expect("a pragma");
     connection.pragma_update(None, "foreign_keys", false).expect("a pragma");
     connection.pragma_update(None, "cache_size", -400_000).expect("a pragma");
-    let now: Timestamp = NOW.parse().expect("a constant time");
     let tx = connection.transaction().expect("a transaction");
     write(&tx, now.as_millisecond()).expect("rows go in");
     tx.commit().expect("a commit");

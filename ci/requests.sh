@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks what the built binary sends to make work: against the request types of LlamaCloud's newest SDK (PyPI), of the last one
 # that had the batches of v1 beta, and, where OPENAPI_DIR names a folder with them, against descriptions of the API.
+# Then makes every call of both SDKs at the demo's service: it must know each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,13 +12,21 @@ command -v python3 >/dev/null || apt-get install -y -qq --no-install-recommends 
 python3 -c 'import ensurepip' 2>/dev/null || apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+demo=
+trap 'if [ -n "$demo" ]; then kill "$demo" && wait "$demo"; fi; rm -rf "$work"' EXIT
 REQUESTS_OUT="$work/requests.json" cargo test --locked --test it requests::
+
+target/debug/llama-triage demo --fast --serve --dir "$work/demo" >"$work/demo.txt" &
+demo=$!
+# The demo writes its configuration for real time once it serves.
+timeout 120 bash -c "until grep -qs reprocess '$work/demo/config.toml'; do sleep 0.2; done"
+url=$(sed -n 's/^base-url = "\(.*\)"/\1/p' "$work/demo/config.toml" | head -1)
 
 for sdk in llama-cloud "llama-cloud==$LAST_WITH_V1"; do
     python3 -m venv --clear "$work/venv"
     "$work/venv/bin/pip" install --quiet --disable-pip-version-check "$sdk"
     "$work/venv/bin/python" ci/requests.py sdk "$work/requests.json" >>"$work/checked"
+    "$work/venv/bin/python" -W ignore ci/sdk_calls.py "$url" "$(cat "$work/demo/credentials/archive")"
 done
 if [ -n "${OPENAPI_DIR:-}" ]; then
     "$work/venv/bin/pip" install --quiet --disable-pip-version-check jsonschema pyyaml

@@ -67,8 +67,8 @@ fn confirmation(group: &GroupRecord, class: Class) -> String {
 }
 
 /// The `[[rule]]` that gives messages of this template the class.
-fn rule(group_id: &str, template: &str, class: Class) -> String {
-    let pattern = pattern_of(template).replace("'''", "''.");
+pub(crate) fn rule(group_id: &str, template: &str, class: Class) -> String {
+    let pattern = pattern_of(&one_line(template)).replace("'''", "''.");
     format!("[[rule]]\nname = \"{group_id}\"\nmatch = '''{pattern}'''\nclass = \"{class}\"")
 }
 

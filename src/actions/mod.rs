@@ -2,6 +2,7 @@
 
 pub(crate) mod ack;
 pub(crate) mod act;
+pub(crate) mod assign;
 pub(crate) mod class;
 pub(crate) mod dismiss;
 pub(crate) mod name;

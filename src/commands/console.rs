@@ -15,6 +15,7 @@ use crate::cli::{ConsoleArgs, Global};
 use crate::config::load::ConfigError;
 use crate::console::http::{index, router};
 use crate::console::{Access, Console, ConsoleSetup};
+use crate::credentials::Credentials;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::report::store::ReadTransaction;
@@ -49,7 +50,7 @@ type Check = Box<dyn Fn(SocketAddr) -> Result<(), ConfigError> + Send>;
 /// The pages of all ledgers: with a configuration also its actions, else only pages.
 async fn consoles(global: &Global) -> anyhow::Result<(Router, Check)> {
     match crate::commands::setup(global) {
-        Ok(setup) if global.ledger.len() < 2 => configured(&setup).await,
+        Ok(setup) if global.ledger.len() < 2 => configured(&setup, &crate::commands::credentials(global)?).await,
         Err(error) if global.ledger.is_empty() || !is_missing(&error) => Err(error),
         _ => read_only(&global.ledger),
     }
@@ -59,11 +60,11 @@ fn is_missing(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(ConfigError::NotFound(_)))
 }
 
-async fn configured(setup: &Setup) -> anyhow::Result<(Router, Check)> {
+async fn configured(setup: &Setup, credentials: &Credentials) -> anyhow::Result<(Router, Check)> {
     let path = setup.config.ledger.path.clone();
     let ledger = Ledger::open_shared(&path).await?;
     restore_apis(&ledger, &setup.projects).await?;
-    let (access, checks) = (setup.console_access()?, setup.console_access()?);
+    let (access, checks) = (setup.access_without_service(credentials)?, setup.access_without_service(credentials)?);
     let console = Console::new(path, String::new(), access, setup.for_console(), Some(ledger))?;
     Ok((router(Arc::new(console)), Box::new(move |address| checks.refuse_open_address(address.ip()))))
 }

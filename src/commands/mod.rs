@@ -110,6 +110,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Doctor(args) => doctor::run(global, &args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
+        Command::Report(args) if args.query == Question::Record => report::record::run(&args, &setup(global)?).await,
         Command::Report(args) => Ok(report(global, &args)),
     }
 }
@@ -219,8 +220,12 @@ fn optional_configuration(global: &Global) -> Result<Option<Config>, load::Confi
 }
 
 fn setup(global: &Global) -> anyhow::Result<Setup> {
-    let path = load::find(global.config.as_deref())?;
-    Setup::new(configuration(global)?, &Credentials::from_environment_or_beside(&path))
+    Setup::new(configuration(global)?, &credentials(global)?)
+}
+
+/// Where the secrets of the configuration are.
+fn credentials(global: &Global) -> Result<Credentials, load::ConfigError> {
+    Ok(Credentials::from_environment_or_beside(&load::find(global.config.as_deref())?))
 }
 
 /// A path as a user would type it: relative to where they are, if it is below.

@@ -161,6 +161,16 @@ impl Config {
         });
         Linker::new(self.links.templates.clone(), hosts.collect())
     }
+
+    /// Where people reach the console, without a trailing slash; none if it is not configured.
+    pub(crate) fn public_url(&self) -> Option<String> {
+        self.service.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned())
+    }
+
+    /// The same links, for readers who are not in the console: they lead to it where its address is configured.
+    pub(crate) fn linker_to_console(&self) -> Linker {
+        self.linker().with_console(self.public_url())
+    }
 }
 
 impl Default for LinksConfig {
@@ -177,7 +187,7 @@ pub struct ServiceConfig {
     /// Address of `/healthz`, `/metrics` and `/webhooks/llamacloud`, such as "127.0.0.1:9180"; none switches them off.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<std::net::SocketAddr>,
-    /// The address under which people reach the console, such as `https://triage.example.com`.
+    /// The address under which people reach the console, such as `https://triage.example.com`; digests then link to it.
     pub public_url: Option<String>,
     /// A URL fetched after each complete cycle.
     pub heartbeat_url: Option<String>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use cookie::Cookie;
@@ -14,6 +14,7 @@ use crate::console::access::origin::{is_own, own_path};
 use crate::console::access::person_name::person_name;
 use crate::console::answer::problem;
 use crate::console::error::PageError;
+use crate::console::templates::render;
 use crate::console::words::encoded;
 use crate::console::{Console, Peer, Visitor};
 
@@ -27,6 +28,10 @@ const SESSION_HTTPS: &str = "__Host-llama-triage";
 
 /// The cookie that remembers what a person typed as their name where no one is asked who they are.
 const NAME: &str = "llama-triage-name";
+
+/// Headers that proxies add.
+const OF_PROXIES: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// Paths that are answered before a log-in.
 const BEFORE_LOG_IN: [&str; 3] = ["/log-in", "/style.css", "/icon.svg"];
@@ -51,6 +56,19 @@ fn admit(console: &Arc<Console>, request: &Request) -> Result<Visitor, Box<Respo
     if !console.access.hosts.allow(host) {
         return Err(refuse("This name does not lead to the console: add it to console.hosts or service.public-url."));
     }
+    if console.access.is_open() && OF_PROXIES.iter().any(|name| headers.contains_key(*name)) {
+        // Some proxies ask by the name of this host, whoever asks them.
+        return Err(refuse(
+            "A proxy leads here, but no one is asked who they are: set the credential console-token, or console.trusted-header.",
+        ));
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // Browsers send forms with their length. What a proxy and this program might end at different bytes could hide
+        // another request behind it, with headers that no proxy has looked at: so the connection ends here.
+        let mut refusal = refuse("A form needs its length.");
+        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Err(refusal);
+    }
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let from = |name: HeaderName| headers.contains_key(&name).then(|| only(headers, &name).unwrap_or("invalid"));
     let fetch_site = from(HeaderName::from_static("sec-fetch-site"));
@@ -60,18 +78,34 @@ fn admit(console: &Arc<Console>, request: &Request) -> Result<Visitor, Box<Respo
     if let Some(visitor) = visitor(console, request) {
         return Ok(visitor);
     }
-    let path = request.uri().path();
     if console.access.sessions.is_some() {
-        if BEFORE_LOG_IN.contains(&path) {
+        if BEFORE_LOG_IN.contains(&request.uri().path()) {
             return Ok(Visitor::default());
         }
         let next = request.uri().path_and_query().map_or("/", |whole| whole.as_str());
-        let next = own_path(next)
-            .filter(|_| is_read)
-            .map_or_else(String::new, |next| format!("?next={}", encoded(&format!("{}{next}", console.base))));
-        return Err(Box::new(Redirect::to(&format!("{}/log-in{next}", console.base)).into_response()));
+        let next = own_path(next).filter(|_| is_read).map(|next| format!("{}{next}", console.base));
+        return Err(Box::new(match next {
+            Some(next) if fetch_site == Some("cross-site") => open_again(&next),
+            next => log_in_first(console, next.as_deref()),
+        }));
     }
     Err(refuse("The sign-on before the console has not said who you are."))
+}
+
+/// Leads to the log-in, and from there to `next`.
+fn log_in_first(console: &Console, next: Option<&str>) -> Response {
+    let next = next.map_or_else(String::new, |next| format!("?next={}", encoded(next)));
+    Redirect::to(&format!("{}/log-in{next}", console.base)).into_response()
+}
+
+/// Opens the page once more, from a page of the console: browsers keep a strict cookie back when a link elsewhere, such as
+/// in a mail, is followed, so who is logged in would be asked to log in again.
+fn open_again(next: &str) -> Response {
+    let values = std::collections::BTreeMap::from([("next", next)]);
+    match render("opening.html", &values) {
+        Ok(page) => Html(page).into_response(),
+        Err(_) => Redirect::to(next).into_response(),
+    }
 }
 
 /// Who asks; none if they have to log in first.
@@ -102,10 +136,12 @@ fn signed_on(console: &Console, request: &Request) -> Option<String> {
     };
     let mut named = request.headers().get_all(sign_on.header.as_str()).iter();
     let (name, again) = (named.next()?, named.next());
-    if !is_trusted || again.is_some() {
+    let name = std::str::from_utf8(name.as_bytes()).ok()?;
+    // A list of two is the header twice.
+    if !is_trusted || again.is_some() || name.contains(',') {
         return None;
     }
-    person_name(std::str::from_utf8(name.as_bytes()).ok()?)
+    person_name(name)
 }
 
 /// The value of a header that is there once.

@@ -28,6 +28,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.add_filter("cause", |class: String| words::cause(&class).unwrap_or("your own class"));
     templates.add_filter("advice", |class: String| words::advice(&class).unwrap_or_default());
     templates.add_filter("event", |event: String| words::event(&event).to_owned());
+    templates.add_filter("detail", |detail: String| words::detail(&detail));
     templates.add_filter("path", |id: String| words::encoded(&id));
     for (name, source) in [
         ("frame.html", include_str!("templates/frame.html.j2")),
@@ -48,6 +49,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("ledgers.html", include_str!("templates/ledgers.html.j2")),
         ("log_in.html", include_str!("templates/log_in.html.j2")),
         ("log_out.html", include_str!("templates/log_out.html.j2")),
+        ("opening.html", include_str!("templates/opening.html.j2")),
         ("problem.html", include_str!("templates/problem.html.j2")),
     ] {
         templates.add_template(name, source).expect("a shipped template that the tests compile");

@@ -1,5 +1,7 @@
 //! Words of the pages: whose fault a class is, what to do about it, what an event of a time line is called.
 
+use serde_json::Value;
+
 /// On whose side the cause of a class lies; none for a class of the user's own.
 pub(crate) fn cause(class: &str) -> Option<&'static str> {
     Some(match class {
@@ -38,6 +40,17 @@ pub(crate) fn event(event: &str) -> &str {
         "digest" => "in a digest",
         event => event,
     }
+}
+
+/// What the audit keeps of an action, in words: "from: unknown, to: config". What is no JSON object stays as it is.
+pub(crate) fn detail(detail: &str) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_str(detail) else { return detail.to_owned() };
+    let known = fields.iter().filter(|(_, value)| !value.is_null());
+    let words = known.map(|(name, value)| match value {
+        Value::String(text) => format!("{}: {text}", name.replace(['_', '-'], " ")),
+        value => format!("{}: {value}", name.replace(['_', '-'], " ")),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// A share of one: "12 %", "<1 %".
@@ -80,6 +93,12 @@ mod tests {
     fn an_id_leads_nowhere_else() {
         assert_eq!(encoded("../a?b#c"), "%2E%2E%2Fa%3Fb%23c");
         assert_eq!(encoded("g-0a1b"), "g-0a1b");
+    }
+
+    #[test]
+    fn the_audit_is_read_as_words() {
+        assert_eq!(detail(r#"{"to":"Ann","ticket_before":null,"items":3}"#), "items: 3, to: Ann");
+        assert_eq!(detail("not json"), "not json");
     }
 
     #[test]

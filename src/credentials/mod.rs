@@ -146,13 +146,24 @@ fn project_key_names(project: &ProjectConfig) -> [String; 2] {
 
 /// The file that is named for a channel's secret, and the name of the secret in the folder.
 fn channel_secret_names(channel: &ChannelConfig, use_for: SecretUse) -> (Option<&Path>, String) {
-    let (file, name) = match use_for {
-        SecretUse::SmtpPassword => (&channel.smtp_password_file, "smtp-password"),
-        SecretUse::Url => (&channel.url_file, "channel-url"),
-        SecretUse::Signing => (&channel.secret_file, "webhook-secret"),
-        SecretUse::RoutingKey => (&channel.routing_key_file, "routing-key"),
+    let file = match use_for {
+        SecretUse::SmtpPassword => &channel.smtp_password_file,
+        SecretUse::Url => &channel.url_file,
+        SecretUse::Signing => &channel.secret_file,
+        SecretUse::RoutingKey => &channel.routing_key_file,
     };
-    (file.as_deref(), format!("{name}-{}", channel.name))
+    (file.as_deref(), credential_name(channel, use_for))
+}
+
+/// The name of a channel's secret in the service's folder of credentials.
+pub(crate) fn credential_name(channel: &ChannelConfig, use_for: SecretUse) -> String {
+    let name = match use_for {
+        SecretUse::SmtpPassword => "smtp-password",
+        SecretUse::Url => "channel-url",
+        SecretUse::Signing => "webhook-secret",
+        SecretUse::RoutingKey => "routing-key",
+    };
+    format!("{name}-{}", channel.name)
 }
 
 /// What a channel's secret is for.

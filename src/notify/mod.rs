@@ -20,6 +20,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig as OnlyWords};
+use crate::credentials::SecretUse;
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
@@ -86,7 +87,9 @@ impl Channel {
             }
             ChannelKind::Pagerduty => {
                 let address = address(config, &secrets, Some(pagerduty::ADDRESS))?;
-                let key = secrets.routing_key.ok_or_else(|| email::missing(config, "routing-key-file"))?;
+                let key = secrets
+                    .routing_key
+                    .ok_or_else(|| email::missing_secret(config, "routing-key-file", SecretUse::RoutingKey))?;
                 Way::Pagerduty(Box::new(pagerduty::Pagerduty::new(name, &address, key, limit)?))
             }
             ChannelKind::Webhook => {
@@ -143,7 +146,7 @@ fn address(config: &Config, secrets: &ChannelSecrets, default: Option<&str>) -> 
         .url
         .clone()
         .or_else(|| config.url.as_deref().or(default).map(SecretString::from))
-        .ok_or_else(|| email::missing(config, "url or url-file"))
+        .ok_or_else(|| email::missing_secret(config, "url or url-file", SecretUse::Url))
 }
 
 impl fmt::Debug for Channel {

@@ -53,6 +53,10 @@ pub(crate) struct EpisodeRow {
     pub closed_how: Option<String>,
     /// A person, a retry, a batch.
     pub closed_by: Option<String>,
+    /// The person or team that it is assigned to; none if it is assigned to no one.
+    pub assigned: Option<String>,
+    /// The address of its ticket; none if there is none.
+    pub ticket: Option<String>,
 }
 
 /// A batch and how much of a group it had.

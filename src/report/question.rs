@@ -25,6 +25,8 @@ pub enum Question {
     Items,
     /// The history of one item.
     Item,
+    /// What does LlamaCloud say of an item's job?
+    Record,
     /// How did the batches do?
     Batches,
     /// All about one batch.
@@ -107,7 +109,7 @@ impl Question {
     pub fn subject(self) -> Option<&'static str> {
         match self {
             Group => Some("a group id"),
-            Item => Some("an item id"),
+            Item | Record => Some("an item id"),
             Batch => Some("a batch id"),
             Sql => Some("a SELECT statement"),
             _ => None,
@@ -155,7 +157,7 @@ impl Question {
             (Retries, _) if matches!(by, None | Some("attempt" | "day")) => "newest first",
             (Retries, _) => "most attempts first",
             (Mttr, _) => "most episodes first",
-            (Summary | Group | Batch | Sql, _) => return None,
+            (Summary | Group | Record | Batch | Sql, _) => return None,
         })
     }
 
@@ -263,7 +265,7 @@ mod tests {
             assert_eq!(question.order(None, None), said[0]);
         }
         for question in Question::VARIANTS.iter().copied() {
-            let one = matches!(question, Summary | Group | Batch | Sql);
+            let one = matches!(question, Summary | Group | Record | Batch | Sql);
             assert_eq!(question.order(None, None).is_none(), one, "{question:?}");
         }
     }

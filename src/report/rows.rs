@@ -54,6 +54,12 @@ pub(crate) struct GroupRow {
     pub retry_outlook: Option<String>,
     /// The newest note people left.
     pub note: Option<String>,
+    /// The person or team that its newest episode is assigned to; none if it is assigned to no one.
+    pub assigned: Option<String>,
+    /// The address of that episode's ticket; none if there is none.
+    pub ticket: Option<String>,
+    /// `console`: its page, where the address of the console is configured.
+    pub links: Links,
 }
 
 /// The item shown for a group.

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::config::channel::ChannelConfig;
 use crate::config::load::ConfigError;
 use crate::config::project::ProjectConfig;
-use crate::console::{Access, ConsoleSetup};
+use crate::console::{Access, ConsoleSetup, refuse_open_name};
 use crate::credentials::{Credentials, SecretUse};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
@@ -38,7 +38,7 @@ pub struct Setup {
     pub heartbeat: Option<Heartbeat>,
     /// What LlamaCloud's webhooks are signed with, if they are taken.
     pub webhook_secret: Option<SecretString>,
-    /// The token of the console's log-in page, if there is one.
+    /// The token of the console's log-in page, if there is one and the service answers the console.
     pub console_token: Option<SecretString>,
 }
 
@@ -57,9 +57,10 @@ impl Setup {
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
         let secret = credentials.llamacloud_webhook_secret(config.service.webhook_secret_file.as_deref());
         let webhook_secret = usable(std::iter::once(secret.map_err(Into::into)), &mut wrong).pop().flatten();
-        let token = credentials.console_token(config.console.token_file.as_deref());
-        let console_token = usable(std::iter::once(token.map_err(Into::into)), &mut wrong).pop().flatten();
+        let mut console_token = None;
         if config.console.enabled {
+            let token = credentials.console_token(config.console.token_file.as_deref());
+            console_token = usable(std::iter::once(token.map_err(Into::into)), &mut wrong).pop().flatten();
             let checked = check_console(&config, console_token.as_ref());
             wrong.extend(checked.err().map(|error| error.to_string()));
         }
@@ -72,12 +73,24 @@ impl Setup {
         Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret, console_token })
     }
 
-    /// Who may ask for the console, and how people are known.
+    /// Who may ask for the console of the service, and how people are known.
     ///
     /// # Errors
     /// The token is too short, or a sign-on lacks its header or its proxies.
     pub(crate) fn console_access(&self) -> Result<Access, ConfigError> {
-        Access::new(&self.config.console, self.config.service.public_url.as_deref(), self.console_token.as_ref())
+        self.access(self.console_token.as_ref())
+    }
+
+    /// The same for a console that is answered without the service, whether or not the service answers it too.
+    ///
+    /// # Errors
+    /// As [`Setup::console_access`], or the token cannot be read.
+    pub(crate) fn access_without_service(&self, credentials: &Credentials) -> Result<Access, ConfigError> {
+        self.access(credentials.console_token(self.config.console.token_file.as_deref())?.as_ref())
+    }
+
+    fn access(&self, token: Option<&SecretString>) -> Result<Access, ConfigError> {
+        Access::new(&self.config.console, self.config.service.public_url.as_deref(), token)
     }
 
     /// What the console's pages need.
@@ -89,6 +102,7 @@ impl Setup {
 /// Whether the console can be answered where the service listens.
 fn check_console(config: &Config, token: Option<&SecretString>) -> Result<(), ConfigError> {
     let access = Access::new(&config.console, config.service.public_url.as_deref(), token)?;
+    refuse_open_name(&access, config.service.public_url.as_deref())?;
     config.service.listen.map_or(Ok(()), |address| access.refuse_open_address(address.ip()))
 }
 
@@ -159,5 +173,22 @@ mod tests {
             assert!(line.contains(name), "{line}");
         }
         assert_eq!(crate::exit::from_error(&error), crate::exit::Exit::Config);
+    }
+
+    #[test]
+    fn a_token_that_the_service_does_not_need_is_not_read() {
+        let text = |enabled: &str| {
+            format!("[service]\nlisten = \"127.0.0.1:0\"\n[console]\n{enabled}token-file = \"/missing/token\"\n")
+        };
+        let set_up = |text: &str| {
+            let mut config: Config = toml::from_str(text).unwrap();
+            config.ledger.path = "l.db".into();
+            Setup::new(config, &Credentials::default())
+        };
+        let off = set_up(&text("")).unwrap();
+        let alone = off.access_without_service(&Credentials::default());
+        assert!(alone.unwrap_err().to_string().contains("/missing/token"), "the console alone needs it");
+        let on = set_up(&text("enabled = true\n")).err().unwrap();
+        assert!(on.to_string().contains("/missing/token"), "{on}");
     }
 }

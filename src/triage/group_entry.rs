@@ -6,6 +6,7 @@ use crate::model::group_state::GroupState;
 use crate::triage::digest::model::{GroupEntry, Reason};
 use crate::triage::group_cases::GroupCase;
 use crate::triage::settings::TriageSettings;
+use crate::triage::store::assignment::{self, Assignment};
 use crate::triage::store::group_row::{self, GroupRecord};
 use crate::triage::store::note;
 
@@ -22,6 +23,7 @@ pub(crate) fn entry(
     };
     // An escalation that is reported breaks the ack.
     let ack = case.ack.as_ref().filter(|_| reason != Reason::Escalated && case.episode.closed.is_none());
+    let Assignment { assigned, ticket } = assignment::of_episode(tx, case.row.group_key, case.episode.ordinal)?;
     Ok(GroupEntry {
         episode: case.episode.ordinal,
         reason,
@@ -29,6 +31,8 @@ pub(crate) fn entry(
         page: case.page,
         why,
         acked: ack.map(|ack| ack.describe(&settings.zone)),
+        assigned,
+        ticket,
         new_items: case.row.total_items.saturating_sub(before),
         ..plain_entry(tx, settings, &case.row)?
     })
@@ -57,6 +61,8 @@ pub(crate) fn plain_entry(
         note: note::newest(tx, row.group_key)?,
         runbook: row.rule.as_ref().and_then(|rule| settings.runbooks.get(rule)).cloned(),
         acked: None,
+        assigned: None,
+        ticket: None,
         incident_scope: None,
         open_items: row.open_items,
         new_items: 0,

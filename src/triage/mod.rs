@@ -282,6 +282,7 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[GroupCase]) -> Re
         digest_id: build::digest_id(now, &settings.zone, digest_store::next_number(tx, &prefix)?),
         ledger_id: identity::id(tx)?,
         nonce: identity::nonce(tx)?,
+        public_url: settings.public_url.clone(),
         instance: settings.instance.clone(),
         created_at: now,
         zone: settings.zone_name.clone(),

@@ -75,6 +75,8 @@ pub struct TriageSettings {
     pub routes: Vec<Route>,
     /// Makes the links of samples.
     pub linker: Linker,
+    /// Where people reach the console, without a trailing slash; none if it is not said.
+    pub public_url: Option<String>,
 }
 
 /// A channel as triage sees it.
@@ -127,7 +129,8 @@ impl TriageSettings {
             runbooks: runbooks.collect(),
             all_quiet: config.digest.all_quiet,
             routes: routes.collect(),
-            linker: config.linker(),
+            linker: config.linker_to_console(),
+            public_url: config.public_url(),
         })
     }
 }

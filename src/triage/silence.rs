@@ -91,6 +91,14 @@ pub(crate) struct CompiledMatcher {
 }
 
 impl Matcher {
+    /// One matcher for each of these groups, narrowed as this one is; without groups this one alone.
+    pub(crate) fn of_each(self, groups: Vec<String>) -> Vec<Matcher> {
+        match groups.is_empty() {
+            true => vec![self],
+            false => groups.into_iter().map(|group| Matcher { group: Some(group), ..self.clone() }).collect(),
+        }
+    }
+
     /// Compiles the patterns.
     ///
     /// # Errors

@@ -54,6 +54,22 @@ async fn a_dry_run_shows_what_now_sends() {
     assert_eq!(after.lines().count(), 1, "{after}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_by_hand_says_that_it_sent_what_waited() {
+    let site = scanned().await;
+    let out = site.path("out");
+    std::fs::write(&out, "in the way").unwrap();
+    site.command(&["digest", "--now"]).assert().failure();
+    std::fs::remove_file(&out).unwrap();
+    let ledger = rusqlite::Connection::open(site.path("ledger.db")).unwrap();
+    ledger.execute("UPDATE delivery SET not_before = 0", ()).unwrap();
+    drop(ledger);
+    let said = site.command(&["digest"]).assert().success().get_output().stdout.clone();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("Sent 1 delivery that waited.\nNothing new to send."), "{said}");
+    assert!(out.is_dir(), "{said}");
+}
+
 fn without_times(text: &str) -> String {
     regex::Regex::new(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d").unwrap().replace_all(text, "TIME").into_owned()
 }

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::actions::ack::AckTerms;
 use crate::actions::act::{ActError, Person};
-use crate::actions::{ack, class, dismiss, name, note, silence};
+use crate::actions::{ack, assign, class, dismiss, name, note, silence};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::say;
@@ -39,12 +39,30 @@ pub enum GroupCommand {
     Silence(SilenceArgs),
     /// End a silence early
     Unsilence {
-        /// Number of the silence, or id of the silenced group
-        #[arg(value_name = "SILENCE")]
-        id: String,
+        /// Numbers of silences, or ids of silenced groups
+        #[arg(value_name = "SILENCE", required = true)]
+        ids: Vec<String>,
     },
     /// List active silences
     Silences,
+    /// Assign them to a person or team until they are resolved; shown in digests, reports and the console
+    Assign {
+        /// Group ids; may be shortened
+        #[arg(value_name = "GROUP", required = true)]
+        ids: Vec<String>,
+        /// Person or team
+        #[arg(long, value_name = "NAME")]
+        to: String,
+        /// Address of the ticket
+        #[arg(long, value_name = "URL")]
+        ticket: Option<String>,
+    },
+    /// Withdraw an assignment
+    Unassign {
+        /// Group ids; may be shortened
+        #[arg(value_name = "GROUP", required = true)]
+        ids: Vec<String>,
+    },
     /// Attach a note, shown in digests and reports
     Note {
         /// Group id; may be shortened
@@ -102,15 +120,15 @@ pub struct Reasoned {
 /// `group silence`
 #[derive(Debug, Args)]
 pub struct SilenceArgs {
-    /// Group id; without it, use the matchers below
+    /// Group ids; may be shortened; without them, use the matchers below
     #[arg(value_name = "GROUP")]
-    id: Option<String>,
+    ids: Vec<String>,
     /// Duration, at most 30 days [default: 1h]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     length: Option<std::time::Duration>,
     /// Reason, recorded in the audit log
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    reason: Option<String>,
     /// Matches error messages and skip reasons
     #[arg(long = "match", value_name = "REGEX")]
     message: Option<String>,
@@ -154,6 +172,16 @@ pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person, zone
                 say!("{}", ack::unack(ledger, id, by.clone()).await?.said);
             }
         }
+        GroupCommand::Assign { ids, to, ticket } => {
+            for id in &ids {
+                say!("{}", assign::assign(ledger, id, &to, ticket.as_deref(), by.clone()).await?.said);
+            }
+        }
+        GroupCommand::Unassign { ids } => {
+            for id in &ids {
+                say!("{}", assign::unassign(ledger, id, by.clone()).await?.said);
+            }
+        }
         GroupCommand::Dismiss(args) => {
             for id in &args.ids {
                 say!("{}", dismiss::dismiss(ledger, id, &args.reason, by.clone()).await?.said);
@@ -165,7 +193,11 @@ pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person, zone
             }
         }
         GroupCommand::Silence(args) => begin_silence(args, ledger, by).await?,
-        GroupCommand::Unsilence { id } => end_silence(&id, ledger, by).await?,
+        GroupCommand::Unsilence { ids } => {
+            for id in &ids {
+                end_silence(id, ledger, by.clone()).await?;
+            }
+        }
         GroupCommand::Silences => list_silences(ledger, &by).await?,
         GroupCommand::Note { id, text } => say!("{}", note::add_note(ledger, &id, &text, by).await?.said),
         GroupCommand::Merge { id, into } => say!("{}", name::merge(ledger, &id, &into, by).await?.said),
@@ -178,8 +210,8 @@ pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person, zone
 }
 
 async fn begin_silence(args: SilenceArgs, ledger: &Ledger, by: Person) -> anyhow::Result<()> {
-    let matcher = Matcher {
-        group: args.id,
+    let rest = Matcher {
+        group: None,
         message: args.message,
         job_type: args.job_type,
         project: args.project,
@@ -188,12 +220,15 @@ async fn begin_silence(args: SilenceArgs, ledger: &Ledger, by: Person) -> anyhow
         item_name: args.item_name,
         skip_reason: args.skip_reason,
     };
-    if args.dry_run {
-        let covered = silence::covered(ledger, matcher).await?;
-        say!("{}", crate::model::text::lines(&preview(&covered)));
-        return Ok(());
+    let reason = args.reason.as_deref().unwrap_or_default();
+    for matcher in rest.of_each(args.ids) {
+        if args.dry_run {
+            let covered = silence::covered(ledger, matcher).await?;
+            say!("{}", crate::model::text::lines(&preview(&covered)));
+        } else {
+            say!("{}", silence::silence(ledger, matcher, args.length, reason, by.clone()).await?.said);
+        }
     }
-    say!("{}", silence::silence(ledger, matcher, args.length, &args.reason, by).await?.said);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::commands::digest;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::ledger::time::known_time;
+use crate::model::text::count;
 use crate::notify::Channel;
 use crate::service::clock::Clock;
 use crate::service::setup::Setup;
@@ -68,6 +69,9 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     match decided {
         Some(decision) => say!("{}: {}", decision.whole.digest_id, decision.headlines()),
         None => {
+            if deliveries.sent > 0 {
+                say!("Sent {} that waited.", count(deliveries.sent.into(), "delivery", "deliveries"));
+            }
             let rehearsal = digest::preview(&ledger, &setup.triage, request).await?;
             say!("{}", digest::not_due_message(&rehearsal, &setup.triage));
         }

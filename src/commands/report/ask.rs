@@ -99,6 +99,7 @@ fn answer(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
             Ok(found)
         }
         Question::Sql => sql(asked, subject),
+        Question::Record => Err(ReportOutcome::Usage("a job record is asked for with a configuration".to_owned())),
         _ => list(asked),
     }
 }

@@ -2,7 +2,7 @@
 
 /// The end of `report -h`.
 pub(crate) const SHORT: &str = "\
-Queries: summary (default) groups group items item batches batch skipped trend retries mttr digests deliveries audit sql
+Queries: summary (default) groups group items item record batches batch skipped trend retries mttr digests deliveries audit sql
 `report --help` shows which question each one answers.";
 
 /// The end of `report --help`.
@@ -16,6 +16,7 @@ Questions and their commands:
   … of one batch, as a spreadsheet         llama-triage report items --batch bjb-71 --format csv
   What happened to this item?              llama-triage report item 6c3f
   … if only its name is known              llama-triage report item --name 'invoice-*.pdf'
+  What does its job record say?            llama-triage report record 6c3f
   Which batches failed most?               llama-triage report batches --since 7d --sort share
   What is in this batch?                   llama-triage report batch bjb-71
   What was skipped, is action needed?      llama-triage report skipped

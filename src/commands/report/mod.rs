@@ -7,6 +7,7 @@ pub(crate) mod filters;
 pub(crate) mod help;
 pub(crate) mod many_ledgers;
 pub(crate) mod outcome;
+pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod terminal;
 #[cfg(test)]
@@ -124,7 +125,7 @@ fn ask_one(
     let filter = filters::filter(args, around.now, &zone, format)?;
     let reading = ReadTransaction::open(ledger).map_err(ReportOutcome::ledger)?;
     let fresh = freshness(&reading)?;
-    let linker = around.config.map_or_else(Linker::shipped, Config::linker).located(addresses(&reading)?);
+    let linker = around.config.map_or_else(Linker::shipped, Config::linker_to_console).located(addresses(&reading)?);
     let asked = request::ReportRequest {
         args,
         filter: &filter,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::actions::ack::{self, AckTerms};
 use crate::actions::act::{ActError, Person};
-use crate::actions::{dismiss, name, note, silence};
+use crate::actions::{assign, dismiss, name, note, silence};
 use crate::config::Config;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::ledger::{Ledger, fault, open};
@@ -361,4 +361,41 @@ async fn downtime_is_said_in_the_next_digest() {
     let now: Timestamp = t(210);
     world.seed.fail("later", "b", 1, now);
     assert!(world.triage(211).unwrap().remarks.is_empty());
+}
+
+#[tokio::test]
+async fn an_assignment_is_shown_while_its_episode_lasts_and_is_kept_with_it() {
+    let mut world = ServiceFixture::new().await;
+    world.seed.fail("g", "b", 3, t(1));
+    world.seed.fail("other", "b", 1, t(1));
+    world.triage(2).unwrap();
+    let ticket = Some("https://tickets.example/4711");
+    assert!(matches!(
+        assign::assign(&world.ledger, "g", "Ann", Some("javascript:alert(1)"), ann(3)).await,
+        Err(ActError::Refused(_))
+    ));
+    let said = assign::assign(&world.ledger, "g", "Ann Example", ticket, ann(3)).await.unwrap().said;
+    assert!(said.contains("Ann Example (https://tickets.example/4711)"), "{said}");
+    assign::assign(&world.ledger, "other", "Bo", None, ann(3)).await.unwrap();
+    let daily = world.triage(DAILY).unwrap();
+    let entry = daily.still_open.iter().find(|entry| entry.group_id == "g").unwrap();
+    assert_eq!((entry.assigned.as_deref(), entry.ticket.as_deref()), (Some("Ann Example"), ticket));
+    world.seed.recover("g", t(DAILY + 20));
+    world.triage(DAILY + 21);
+    world.seed.fail("g", "b", 1, t(DAILY + 60));
+    let again = world.triage(DAILY + 100).unwrap();
+    let entry = again.changes.iter().find(|entry| entry.group_id == "g").unwrap();
+    assert_eq!((entry.episode, entry.assigned.as_deref()), (2, None), "the next episode begins with no one");
+    let kept: String = world
+        .seed
+        .connection
+        .query_row(
+            "SELECT assigned FROM episode e JOIN error_group USING (group_key) WHERE group_id = 'g' AND ordinal = 1",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(kept, "Ann Example");
+    assign::unassign(&world.ledger, "other", ann(DAILY + 101)).await.unwrap();
+    assert!(matches!(assign::unassign(&world.ledger, "other", ann(DAILY + 102)).await, Err(ActError::Refused(_))));
 }

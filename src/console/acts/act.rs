@@ -6,10 +6,9 @@ use axum::extract::{Extension, Form, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::actions::ack::AckTerms;
 use crate::actions::act::{ActError, Done, Person, reason};
 use crate::actions::plan::{PLANNED_STATES, approvable, approve, item_ids, not_ended};
-use crate::actions::{ack, class, dismiss, name, note, resume, silence};
+use crate::actions::{ack, assign, class, dismiss, name, note, resume, silence};
 use crate::console::access::person_name::person_name;
 use crate::console::acts::ask::{allowed, matchers, values};
 use crate::console::acts::done;
@@ -87,13 +86,8 @@ async fn perform(
     let (ids, why) = (values(form, "id"), value(form, "reason"));
     let first = || ids.first().map(String::as_str).unwrap_or_default();
     Ok(match kind {
-        ActKind::Ack | ActKind::Unack | ActKind::Dismiss | ActKind::Undismiss => {
-            let until = value(form, "until");
-            let terms = match kind {
-                ActKind::Ack => ack::terms(until, by.now, &console.setup().zone).map_err(PageError::Refused)?,
-                _ => AckTerms::default(),
-            };
-            each(ledger, kind, &ids, (terms, why), &by).await?
+        ActKind::Ack | ActKind::Unack | ActKind::Assign | ActKind::Unassign | ActKind::Dismiss | ActKind::Undismiss => {
+            each(console, ledger, kind, &ids, form, &by).await?
         }
         ActKind::Silence => silenced(ledger, form, why, &by).await?,
         ActKind::Unsilence => unsilenced(ledger, form, &ids, &by).await?,
@@ -115,16 +109,22 @@ async fn perform(
 
 /// Does it to each group, and goes on where one is refused.
 async fn each(
+    console: &Console,
     ledger: &Ledger,
     kind: ActKind,
     ids: &[String],
-    (terms, why): (AckTerms, &str),
+    form: &Pairs,
     by: &Person,
 ) -> Result<Outcome, PageError> {
+    let why = value(form, "reason");
+    let terms = ack::terms(value(form, "until"), by.now, &console.setup().zone);
+    let ticket = Some(value(form, "ticket")).filter(|ticket| !ticket.is_empty());
     let mut outcome = Outcome { done: Vec::new(), refused: Vec::new(), next: None };
     for id in ids {
         let acted = match kind {
-            ActKind::Ack => ack::ack(ledger, id, terms, by.clone()).await,
+            ActKind::Ack => ack::ack(ledger, id, terms.clone().map_err(PageError::Refused)?, by.clone()).await,
+            ActKind::Assign => assign::assign(ledger, id, value(form, "to"), ticket, by.clone()).await,
+            ActKind::Unassign => assign::unassign(ledger, id, by.clone()).await,
             ActKind::Unack => ack::unack(ledger, id, by.clone()).await,
             ActKind::Dismiss => dismiss::dismiss(ledger, id, why, by.clone()).await,
             _ => dismiss::undismiss(ledger, id, why, by.clone()).await,

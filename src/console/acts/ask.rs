@@ -50,6 +50,8 @@ struct Question {
     matcher: Matcher,
     limit: u32,
     person: Option<String>,
+    /// What retries are resumed of: a group, a project, or `all`; empty where that is not asked.
+    scope: String,
     needs_name: bool,
     needs_reason: bool,
     /// Whether the form acts; else it leads to the preview.
@@ -118,11 +120,7 @@ pub(crate) fn matcher(pairs: &Pairs) -> Matcher {
 
 /// One matcher for each group, narrowed by the others; without groups the others alone.
 pub(crate) fn matchers(pairs: &Pairs) -> Vec<Matcher> {
-    let (groups, rest) = (values(pairs, "id"), matcher(pairs));
-    match groups.is_empty() {
-        true => vec![rest],
-        false => groups.into_iter().map(|group| Matcher { group: Some(group), ..rest.clone() }).collect(),
-    }
+    matcher(pairs).of_each(values(pairs, "id"))
 }
 
 fn question(desk: &Desk<'_>, kind: ActKind, query: &Pairs, form: String) -> Result<String, PageError> {
@@ -154,6 +152,7 @@ fn question(desk: &Desk<'_>, kind: ActKind, query: &Pairs, form: String) -> Resu
         matcher: matcher(query),
         limit: PLANNED,
         person: desk.visitor.person.clone(),
+        scope: value(query, "scope").to_owned(),
         needs_name: !desk.visitor.is_known,
         needs_reason: kind.needs_reason(),
         acts: is_ready || !kind.has_preview(),

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::actions::act::Done;
+use crate::actions::act::{Done, find};
 use crate::actions::class;
 use crate::console::acts::ask::values;
 use crate::console::acts::kind::ActKind;
@@ -17,6 +17,8 @@ use crate::console::error::PageError;
 use crate::console::guard::asking;
 use crate::console::pages::Pairs;
 use crate::console::{Console, Visitor};
+use crate::ledger::Connection;
+use crate::model::class::Class;
 use crate::report::filter::Filter;
 use crate::report::history::AuditRow;
 use crate::report::store::audit_line;
@@ -37,6 +39,8 @@ struct Line {
     row: AuditRow,
     what: String,
     undo: Option<Undo>,
+    /// The `[[rule]]` that keeps a class for messages like these; none after other acts.
+    rule: Option<String>,
     form: String,
 }
 
@@ -72,7 +76,8 @@ fn page(desk: &Desk<'_>, ids: &[i64], refused: Vec<String>) -> Result<String, Pa
     for id in ids {
         if let Some(row) = audit_line(&view, *id)? {
             let undo = undo(&row).filter(|_| desk.visitor.may_triage());
-            lines.push(Line { what: what(&row), undo, form: desk.console.form(desk.visitor)?, row });
+            let rule = rule(view.connection, &row)?;
+            lines.push(Line { what: what(&row), undo, rule, form: desk.console.form(desk.visitor)?, row });
         }
     }
     if lines.is_empty() {
@@ -82,6 +87,18 @@ fn page(desk: &Desk<'_>, ids: &[i64], refused: Vec<String>) -> Result<String, Pa
     desk.render("done.html", "Done", "", &page)
 }
 
+/// The rule that gives messages like those of a group the class that it was given; none after other acts.
+fn rule(connection: &Connection, row: &AuditRow) -> Result<Option<String>, PageError> {
+    let given = detail(row)["to"].as_str().and_then(|class| Class::try_from(class).ok());
+    let Some(class) = given.filter(|_| row.action == "class") else { return Ok(None) };
+    let group = find(connection, &row.subject)?;
+    Ok(Some(class::rule(&group.group_id, &group.template, class)))
+}
+
+fn detail(row: &AuditRow) -> Value {
+    row.detail.as_deref().and_then(|detail| serde_json::from_str(detail).ok()).unwrap_or_default()
+}
+
 /// What an act was, in the past tense.
 fn what(row: &AuditRow) -> String {
     let verb = match row.action.as_str() {
@@ -89,6 +106,8 @@ fn what(row: &AuditRow) -> String {
         "unack" => "withdrew the acknowledgement of",
         "silence" => "began silence",
         "unsilence" => "ended silence",
+        "assign" => "assigned",
+        "unassign" => "withdrew the assignment of",
         "note" => "added a note to",
         "dismiss" => "dismissed the open items of",
         "undismiss" => "reopened the dismissed items of",
@@ -105,7 +124,7 @@ fn what(row: &AuditRow) -> String {
 
 /// The form that takes an act back; none where nothing does.
 fn undo(row: &AuditRow) -> Option<Undo> {
-    let detail: Value = row.detail.as_deref().and_then(|detail| serde_json::from_str(detail).ok()).unwrap_or_default();
+    let detail = detail(row);
     let form = |kind: ActKind, label, more: &[(&str, &str)]| {
         let mut fields = vec![("act".to_owned(), kind.word().to_owned())];
         fields.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -116,6 +135,17 @@ fn undo(row: &AuditRow) -> Option<Undo> {
     match row.action.as_str() {
         "ack" => form(ActKind::Unack, "Undo: withdraw it", &[id]),
         "silence" => form(ActKind::Unsilence, "Undo: end the silence", &[("silence", &row.subject)]),
+        "assign" | "unassign" => {
+            let before = |name: &str| detail[name].as_str().unwrap_or_default();
+            match before("before") {
+                "" if row.action == "assign" => form(ActKind::Unassign, "Undo: assign it to no one", &[id]),
+                "" => None,
+                name => {
+                    let fields = [id, ("to", name), ("ticket", before("ticket_before"))];
+                    form(ActKind::Assign, "Undo: assign it as before", &fields)
+                }
+            }
+        }
         "dismiss" => form(ActKind::Undismiss, "Undo: reopen the items", &[id, undone]),
         "undismiss" => form(ActKind::Dismiss, "Undo: dismiss them again", &[id, undone]),
         "class" if detail["to"] != class::AUTOMATIC => {
@@ -152,6 +182,11 @@ mod tests {
             undo(row).map(|undo| undo.fields.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&"))
         };
         assert_eq!(fields(&row("ack", "g-1", None)).as_deref(), Some("act=unack&id=g-1"));
+        let assigned =
+            |before: &str| row("assign", "g-1", Some(&format!("{{\"to\":\"Bo\",\"ticket\":null,{before}}}")));
+        assert_eq!(fields(&assigned("\"before\":null")).as_deref(), Some("act=unassign&id=g-1"));
+        let before = assigned("\"before\":\"Ann\",\"ticket_before\":\"https://t/1\"");
+        assert_eq!(fields(&before).as_deref(), Some("act=assign&id=g-1&to=Ann&ticket=https://t/1"));
         assert_eq!(fields(&row("silence", "7", None)).as_deref(), Some("act=unsilence&silence=7"));
         let renamed = row("rename", "g-1", Some(r#"{"before":"Old","after":"New"}"#));
         assert_eq!(fields(&renamed).as_deref(), Some("act=rename&id=g-1&title=Old"));

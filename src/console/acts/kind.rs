@@ -12,6 +12,10 @@ pub(crate) enum ActKind {
     Silence,
     /// End silences early.
     Unsilence,
+    /// Assign groups to a person or team.
+    Assign,
+    /// Withdraw it.
+    Unassign,
     /// Leave a note on a group.
     Note,
     /// Close open items as not worth action.
@@ -49,6 +53,8 @@ impl ActKind {
             Unack => "Withdraw the acknowledgement",
             Silence => "Silence",
             Unsilence => "End the silence",
+            Assign => "Assign",
+            Unassign => "Withdraw the assignment",
             Note => "Add a note",
             Dismiss => "Dismiss",
             Undismiss => "Undo dismiss",
@@ -69,11 +75,15 @@ impl ActKind {
             Unack => "Reminders are sent again.",
             Silence => "No notifications for a time. Recording, retries and reports continue.",
             Unsilence => "Notifications are sent again.",
+            Assign => {
+                "Who takes care of it until it is resolved; digests and reports show it. An earlier assignment is replaced."
+            }
+            Unassign => "It is assigned to no one then.",
             Note => "It is shown in digests and reports, and stays.",
             Dismiss => "Closes the open items as not worth action. A newer failure reopens them.",
             Undismiss => "Opens the dismissed items again.",
             Class => {
-                "Retries and digests use it from now on. `llama-triage group class` also prints the rule that keeps it."
+                "Retries and digests use it from now on. The next page has the rule that keeps it for messages like this one."
             }
             Rename => "Digests and reports call it by the new title; an empty one restores its own.",
             Merge => "This is permanent: the first group becomes part of the second. Its id keeps working.",
@@ -91,7 +101,7 @@ impl ActKind {
 
     /// Whether it may be done to several groups at once.
     pub(crate) fn takes_several(self) -> bool {
-        matches!(self, Ack | Unack | Silence | Unsilence | Dismiss | Undismiss | Retry)
+        matches!(self, Ack | Unack | Assign | Unassign | Silence | Unsilence | Dismiss | Undismiss | Retry)
     }
 
     /// Whether a reason has to be given.

@@ -17,11 +17,12 @@ const HOURS: i64 = 24 * 7;
 const SHOWN: u64 = 20;
 
 /// The actions that a page offers, with their words.
-const ACTS: [(&str, &str); 7] = [
+const ACTS: [(&str, &str); 8] = [
     ("ack", "Acknowledge"),
     ("silence", "Silence"),
-    ("note", "Note"),
+    ("assign", "Assign"),
     ("dismiss", "Dismiss"),
+    ("note", "Note"),
     ("rename", "Rename"),
     ("merge", "Merge"),
     ("class", "Set the class"),

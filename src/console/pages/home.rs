@@ -27,6 +27,14 @@ struct Need {
     detail: Option<String>,
     link: Option<String>,
     since: Option<Timestamp>,
+    /// What retries can be resumed of: a group or a project; none where nothing is held.
+    resume: Option<String>,
+}
+
+impl Need {
+    fn new(what: String) -> Need {
+        Need { what, detail: None, link: None, since: None, resume: None }
+    }
 }
 
 #[derive(Serialize)]
@@ -51,27 +59,25 @@ pub(crate) fn show(desk: &Desk<'_>) -> Result<String, PageError> {
     for plan in plan::unapplied(view.connection, desk.now)? {
         let items = draft_of(&plan)?.items;
         if items > 0 {
+            let what = format!("Plan {}: {} to approve", short(&plan.plan_id), counted(items.into(), "item"));
             needs.push(Need {
-                what: format!("Plan {}: {} to approve", short(&plan.plan_id), counted(items.into(), "item")),
                 detail: Some(format!("by {}", plan.actor)),
                 link: Some(format!("/p/{}", encoded(&plan.plan_id))),
                 since: Some(plan.created_at),
+                ..Need::new(what)
             });
         }
     }
     needs.extend(dead_channels(view.connection)?.into_iter().map(|channel| Need {
-        what: format!("Channel {channel} is dead"),
         detail: Some(
             "Its newest digest could not be delivered: see `llama-triage report deliveries --failed`".to_owned(),
         ),
-        link: None,
-        since: None,
+        ..Need::new(format!("Channel {channel} is dead"))
     }));
     needs.extend(summary.faults.iter().map(|fault| Need {
-        what: "llama-triage problem".to_owned(),
         detail: Some(fault.text.clone()),
-        link: None,
         since: Some(fault.since),
+        ..Need::new("llama-triage problem".to_owned())
     }));
     let open_groups = summary.groups.open() + summary.groups.given_up;
     let page = Home { needs, open_groups, chart: chart(desk, Filter::default(), HOURS)?, summary };
@@ -91,10 +97,10 @@ fn paging(desk: &Desk<'_>) -> Result<Vec<Need>, PageError> {
     let unknown = rows.into_iter().filter(|group| !group.acked && group.silenced_until.is_none());
     Ok(unknown
         .map(|group| Need {
-            what: format!("PAGE: {}", group.title),
             detail: Some(format!("{} open items of class {}", grouped(group.open_items), group.class)),
             link: Some(format!("/g/{}", encoded(&group.group_id))),
             since: Some(group.first_seen),
+            ..Need::new(format!("PAGE: {}", group.title))
         })
         .collect())
 }
@@ -103,14 +109,18 @@ fn paging(desk: &Desk<'_>) -> Result<Vec<Need>, PageError> {
 fn decisions(summary: &SummaryRow) -> Vec<Need> {
     let waits = summary.holds.iter().filter(|hold| hold.until.is_none());
     waits
-        .map(|hold| Need {
-            what: match hold.state.as_str() {
+        .map(|hold| {
+            let what = match hold.state.as_str() {
                 "needs-decision" => format!("Retries of {} need a decision", hold.scope),
                 state => format!("Retries of {} are held ({state})", hold.scope),
-            },
-            detail: hold.why.clone(),
-            link: hold.scope.starts_with("g-").then(|| format!("/g/{}", encoded(&hold.scope))),
-            since: None,
+            };
+            let project = hold.scope.strip_prefix("project:");
+            Need {
+                detail: hold.why.clone(),
+                link: project.is_none().then(|| format!("/g/{}", encoded(&hold.scope))),
+                resume: Some(encoded(project.unwrap_or(&hold.scope))),
+                ..Need::new(what)
+            }
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::links::{LinkFacts, LinkTemplates};
+use crate::model::links::{LinkFacts, LinkTemplates, PAGE, VENDOR_PAGE, console_page};
 
 /// The links of a row, by template name.
 pub(crate) type Links = BTreeMap<String, String>;
@@ -12,6 +12,8 @@ pub(crate) type Links = BTreeMap<String, String>;
 pub struct Linker {
     templates: LinkTemplates,
     hosts: BTreeMap<String, Host>,
+    /// Where people reach the console, without a trailing slash; none if they reach none.
+    public_url: Option<String>,
 }
 
 /// Where a project lives.
@@ -45,7 +47,13 @@ impl Linker {
 
     /// With these templates; a project without a host has no links to one: a link to another region would be wrong.
     pub fn new(templates: LinkTemplates, hosts: BTreeMap<String, Host>) -> Linker {
-        Linker { templates, hosts }
+        Linker { templates, hosts, public_url: None }
+    }
+
+    /// The same, where people reach the console under `public_url`: `console` is its page, and LlamaCloud's own is `llamacloud`.
+    #[must_use]
+    pub(crate) fn with_console(self, public_url: Option<String>) -> Linker {
+        Linker { public_url, ..self }
     }
 
     /// The same, with projects at the API addresses that a ledger has read them from. Those win over the configured
@@ -63,13 +71,32 @@ impl Linker {
 
     /// The links of a row of `project`; `facts` need not name hosts.
     pub fn make(&self, project: &str, facts: &LinkFacts<'_>) -> Links {
-        let Some(host) = self.hosts.get(project) else { return self.templates.make(facts) };
-        self.templates.make(&LinkFacts {
-            api: &host.api,
-            console: &host.console,
-            project_id: host.project_id.as_deref().or(facts.project_id),
-            ..facts.clone()
-        })
+        let mut links = match self.hosts.get(project) {
+            None => self.templates.make(facts),
+            Some(host) => self.templates.make(&LinkFacts {
+                api: &host.api,
+                console: &host.console,
+                project_id: host.project_id.as_deref().or(facts.project_id),
+                ..facts.clone()
+            }),
+        };
+        let of_item = facts.item_id.map(|id| ("i", id));
+        if let Some((page, id)) = of_item.or(facts.batch_id.map(|id| ("b", id)))
+            && let Some(address) = self.page(page, id)
+        {
+            let vendor = links.insert(PAGE.to_owned(), address);
+            links.extend(vendor.map(|vendor| (VENDOR_PAGE.to_owned(), vendor)));
+        }
+        links
+    }
+
+    /// The links of a group: its page, where people reach the console.
+    pub(crate) fn of_group(&self, group_id: &str) -> Links {
+        self.page("g", group_id).map(|address| (PAGE.to_owned(), address)).into_iter().collect()
+    }
+
+    fn page(&self, page: &str, id: &str) -> Option<String> {
+        self.public_url.as_ref().map(|url| console_page(url, page, id))
     }
 }
 
@@ -110,5 +137,19 @@ mod tests {
         let at = |api: &str| [("prod".to_owned(), api.to_owned())];
         assert_eq!(console(linker.clone().located(at("https://us/"))), "https://console.example/project/p1/parse");
         assert_eq!(console(linker.located(at("https://api.eu"))), "https://eu/project/p2/parse");
+    }
+
+    #[test]
+    fn with_a_console_its_pages_take_the_name_and_the_vendors_page_another() {
+        let host = Host::new("https://api.cloud.llamaindex.ai", None, Some("p1"));
+        let linker = Linker::new(LinkTemplates::shipped(), [("prod".to_owned(), host)].into());
+        let linker = linker.with_console(Some("https://triage.example.com".to_owned()));
+        let batch = LinkFacts { batch_id: Some("b/1"), ..LinkFacts::default() };
+        let item = linker.make("prod", &LinkFacts { item_id: Some("i 1"), ..batch.clone() });
+        assert_eq!(item["console"], "https://triage.example.com/i/i%201");
+        assert_eq!(item["llamacloud"], "https://cloud.llamaindex.ai/project/p1/parse");
+        assert_eq!(linker.make("prod", &batch)["console"], "https://triage.example.com/b/b%2F1");
+        assert_eq!(linker.of_group("g-1")["console"], "https://triage.example.com/g/g-1");
+        assert!(Linker::shipped().of_group("g-1").is_empty());
     }
 }

@@ -151,6 +151,19 @@ fn push_record(link: &mut String, id: &str, of_v1: Around) {
     link.push_str(after);
 }
 
+/// The name of the link to a page of the console; without a console, of the one to LlamaCloud's own.
+pub(crate) const PAGE: &str = "console";
+
+/// The name of the link to LlamaCloud's own page where [`PAGE`] is taken.
+pub(crate) const VENDOR_PAGE: &str = "llamacloud";
+
+/// The address of a page of the console, such as `g` and a group's id.
+pub(crate) fn console_page(public_url: &str, page: &str, id: &str) -> String {
+    let mut link = format!("{public_url}/{page}/");
+    push_encoded(&mut link, id);
+    link
+}
+
 fn push_encoded(link: &mut String, id: &str) {
     for byte in id.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -6,6 +6,7 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::extension::ClientId;
 
 use crate::config::channel::{ChannelConfig as Config, SmtpTls};
+use crate::credentials::{SecretUse, credential_name};
 use crate::model::host::{bare, is_loopback};
 use crate::notify::channels::smtp::hello::hello;
 use crate::notify::channels::smtp::hint::{self, SmtpStage};
@@ -47,7 +48,7 @@ impl Email {
         let login = match (&config.smtp_username, secrets.smtp_password) {
             (None, _) => None,
             (Some(user), Some(password)) => Some((user.clone(), password)),
-            (Some(_), None) => return Err(missing(config, "smtp-password-file")),
+            (Some(_), None) => return Err(missing_secret(config, "smtp-password-file", SecretUse::SmtpPassword)),
         };
         let port = config.smtp_port.unwrap_or(match tls {
             SmtpTls::Required => 587,
@@ -165,6 +166,15 @@ fn in_ascii(address: &Address) -> Option<Address> {
 
 pub(crate) fn missing(config: &Config, key: &str) -> NotifyError {
     NotifyError::Settings(format!("channel \"{}\": {key} is missing", config.name))
+}
+
+/// The same for a secret, which may also be a credential of the service.
+pub(crate) fn missing_secret(config: &Config, key: &str, use_for: SecretUse) -> NotifyError {
+    let credential = credential_name(config, use_for);
+    NotifyError::Settings(format!(
+        "channel \"{}\": {key} is missing: set it, or provide the systemd credential `{credential}`",
+        config.name
+    ))
 }
 
 #[cfg(test)]

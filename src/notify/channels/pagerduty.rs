@@ -17,7 +17,7 @@ use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
 use crate::notify::render::links::safe_link;
-use crate::notify::render::view::items_command;
+use crate::notify::render::view::{first_page, items_command, page, sample_links};
 use crate::notify::render::words::{self, short};
 use crate::triage::digest::model::{Digest, GroupEntry};
 use crate::triage::digest::size_limit::Tier;
@@ -114,6 +114,8 @@ pub(crate) struct PagerDutyEvent {
     dedup_key: String,
     client: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    client_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<Payload>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     links: Vec<Value>,
@@ -192,6 +194,7 @@ fn resolve(routing_key: &str, dedup_key: String) -> PagerDutyEvent {
         event_action: "resolve",
         dedup_key,
         client: "llama-triage",
+        client_url: None,
         payload: None,
         links: Vec::new(),
     }
@@ -218,6 +221,7 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Page
         "class": short(&entry.class, 60),
         "cause": entry.cause.as_deref().map(|text| short(text, 300)),
         "note": entry.note.as_deref().map(|text| short(text, 500)),
+        "assigned": entry.assigned.as_deref().map(|name| short(name, 100)),
         "message": sample.and_then(|s| s.error_message.as_deref()).map(|text| short(text, 300)),
         "sample_item": sample.map(|s| short(&s.item_name, 120)),
         "sample_job": sample.and_then(|s| s.job_id.as_deref()).map(|id| short(id, 100)),
@@ -226,19 +230,18 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Page
         "details": format!("llama-triage report group {}", short(&entry.group_id, 100)),
         "see_all": items_command(entry),
     });
-    let named = sample.iter().flat_map(|s| &s.links).map(|(name, url)| (name.as_str(), url.as_str()));
-    let runbook = entry.runbook.as_deref().map(|url| ("runbook", url));
-    let links = runbook
-        .into_iter()
-        .chain(named)
-        .filter_map(|(name, url)| Some(json!({ "href": safe_link(url)?, "text": short(name, 60) })))
-        .take(6)
-        .collect();
+    let (open, with_key) = sample.map(|s| sample_links(s, digest.public_url.as_deref())).unwrap_or_default();
+    let own = [("runbook", &entry.runbook), ("ticket", &entry.ticket)];
+    let own = own.into_iter().filter_map(|(name, url)| Some((name.to_owned(), safe_link(url.as_deref()?)?.to_owned())));
+    let with_key = with_key.into_iter().map(|(name, url)| (format!("{name} (needs the API key)"), url));
+    let named = own.chain(open).chain(with_key).take(6);
+    let links = named.map(|(name, url)| json!({ "href": url, "text": name })).collect();
     let severity = if is_trial(digest) { "info" } else { "critical" };
     let payload = payload(digest, summary, severity, &entry.last_seen.to_string(), details);
     PagerDutyEvent {
         payload: Some(Payload { class: short(&entry.class, 60), group: short(&entry.group_id, 100), ..payload }),
         event_action: "trigger",
+        client_url: page(digest.public_url.as_deref(), "g", &entry.group_id),
         links,
         ..resolve(routing_key, group_key(digest, entry))
     }
@@ -250,6 +253,7 @@ fn trigger_fault(digest: &Digest, fault: &Fault, routing_key: &str) -> PagerDuty
     PagerDutyEvent {
         payload: Some(payload(digest, summary, "error", &fault.since.to_string(), details)),
         event_action: "trigger",
+        client_url: first_page(digest.public_url.as_deref()),
         ..resolve(routing_key, fault_key(digest, fault))
     }
 }

@@ -13,6 +13,7 @@ use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
 use crate::notify::render::view::{DigestView, GroupView};
+use crate::notify::render::words::short;
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::{Tier, fit};
 
@@ -65,6 +66,15 @@ enum Block {
     Section { text: SlackText },
     Context { elements: Vec<SlackText> },
     Divider {},
+    Actions { elements: Vec<SlackButton> },
+}
+
+/// A button that opens an address.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "button")]
+struct SlackButton {
+    text: SlackText,
+    url: String,
 }
 
 #[derive(Serialize)]
@@ -104,6 +114,7 @@ impl Block {
         match self {
             Block::Header { text } | Block::Section { text } => text.length(),
             Block::Context { elements } => elements.iter().map(SlackText::length).sum(),
+            Block::Actions { elements } => elements.iter().map(|button| button.text.length()).sum(),
             Block::Divider {} => 0,
         }
     }
@@ -125,6 +136,10 @@ fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> Strin
     let headline = escape(&view.headline, HEADER);
     blocks.push(Block::Header { text: SlackText::PlainText { text: headline.clone() } });
     blocks.push(section(summary(view)));
+    blocks.extend(view.open_link.iter().map(|url| {
+        let text = SlackText::PlainText { text: "Open".to_owned() };
+        Block::Actions { elements: vec![SlackButton { text, url: url.clone() }] }
+    }));
     blocks.extend(faults(view).map(section));
     for group in &view.groups {
         blocks.push(section(describe(group)));
@@ -175,18 +190,23 @@ fn describe(group: &GroupView) -> String {
     lines.extend(group.cause.iter().map(|cause| format!("Cause: {}", escape(cause, 250))));
     lines.extend(group.note.iter().map(|note| format!("Note: {}", escape(note, 250))));
     lines.extend(group.acked.iter().map(|acked| escape(acked, 200)));
+    lines.extend(group.assigned.iter().map(|assigned| with_link(assigned, group.ticket_link.as_deref())));
     if let Some(bars) = &group.bars {
         lines.push(format!("{} {}", bars.blocks, bars.caption));
     }
     for sample in &group.samples {
         let message = sample.message.iter().map(|m| format!(": {}", escape(m, 200))).collect::<String>();
-        lines.push(format!("> {}{message}", escape(&sample.item_name, 100)));
-        let links: Vec<String> = sample.links.iter().take(3).map(|(name, url)| link(name, url)).collect();
-        if !links.is_empty() {
-            lines.push(format!("> {}", links.join(" · ")));
+        let name = sample.open_link.as_ref().map(|url| link(&short(&sample.item_name, 90), url));
+        lines.push(format!("> {}{message}", name.unwrap_or_else(|| escape(&sample.item_name, 100))));
+        for (label, links) in [("", &sample.links), ("needs the API key: ", &sample.api_links)] {
+            let links: Vec<String> = links.iter().take(3).map(|(name, url)| link(name, url)).collect();
+            if !links.is_empty() {
+                lines.push(format!("> {label}{}", links.join(" · ")));
+            }
         }
     }
-    let runbook = group.runbook_link.iter().map(|url| format!("{} · ", link("runbook", url)));
+    let open = group.open_link.iter().map(|url| format!("{} · ", link("open", url)));
+    let runbook = open.chain(group.runbook_link.iter().map(|url| format!("{} · ", link("runbook", url))));
     lines.push(format!("{}`{}`", runbook.collect::<String>(), escape(&group.command, 150)));
     within(lines, SECTION)
 }
@@ -196,8 +216,7 @@ fn describe_briefly(group: &GroupView) -> String {
     let page = if group.page { " · PAGE" } else { "" };
     let mut facts = vec![escape(&group.counts, 100), escape(&group.class, 30)];
     facts.extend(group.why.iter().map(|why| escape(why, 90)));
-    let first_link = group.samples.first().and_then(|sample| sample.links.first());
-    let mut ways: Vec<String> = first_link.iter().map(|(name, url)| link(name, url)).collect();
+    let mut ways: Vec<String> = group.open_link.iter().map(|url| link("open", url)).collect();
     ways.push(format!("`{}`", escape(&group.command, 80)));
     let word = group.word.to_uppercase();
     format!("*{word}{page}* {}\n{}\n{}", escape(&group.title, 110), facts.join(" · "), ways.join(" · "))
@@ -243,7 +262,12 @@ fn within(lines: Vec<String>, most: usize) -> String {
 }
 
 fn link(name: &str, url: &str) -> String {
-    format!("<{}|{}>", url.replace('&', "&amp;"), escape(name, 40))
+    format!("<{}|{}>", url.replace('&', "&amp;"), escape(name, 100))
+}
+
+/// A text that leads to an address, if there is one.
+fn with_link(text: &str, url: Option<&str>) -> String {
+    url.map_or_else(|| escape(text, 110), |url| link(text, url))
 }
 
 fn section(text: String) -> Block {

@@ -97,18 +97,22 @@ fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> Value
     }
     body.extend(view.left_out.iter().map(|text| rich(vec![TextRun::bold(text)])));
     body.push(foot(view));
+    let mut card = json!({
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.2",
+        "msteams": { "width": "Full" },
+        "body": body,
+    });
+    if let Some(url) = &view.open_link {
+        card["actions"] = json!([{ "type": "Action.OpenUrl", "title": "Open", "url": url }]);
+    }
     json!({
         "type": "message",
         "attachments": [{
             "contentType": "application/vnd.microsoft.card.adaptive",
             "contentUrl": null,
-            "content": {
-                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-                "type": "AdaptiveCard",
-                "version": "1.2",
-                "msteams": { "width": "Full" },
-                "body": body,
-            },
+            "content": card,
         }],
     })
 }
@@ -133,11 +137,16 @@ fn describe(group: &GroupView) -> Value {
     for (label, text) in details {
         blocks.extend(text.iter().map(|t| rich(vec![TextRun::plain(&format!("{label}{}", short(t, 200)))])));
     }
+    blocks.extend(group.assigned.iter().map(|assigned| match &group.ticket_link {
+        Some(url) => rich(vec![TextRun::link(assigned, url)]),
+        None => rich(vec![TextRun::plain(assigned)]),
+    }));
     if let Some(bars) = &group.bars {
         blocks.push(rich(vec![TextRun::subtle(&format!("24 h: {}", bars.caption))]));
     }
     blocks.extend(group.samples.iter().map(show));
     let mut last = vec![TextRun::subtle(&group.command)];
+    last.extend(group.open_link.iter().map(|url| TextRun::link(" open", url)));
     last.extend(group.runbook_link.iter().map(|url| TextRun::link(" runbook", url)));
     blocks.push(rich(last));
     json!({ "type": "Container", "separator": true, "items": blocks })
@@ -150,20 +159,23 @@ fn describe_briefly(group: &GroupView) -> Value {
         None => group.counts.clone(),
     };
     let mut last = vec![TextRun::plain(&facts)];
-    let first_link = group.samples.first().and_then(|sample| sample.links.first());
-    last.extend(first_link.iter().map(|(name, url)| TextRun::link(&format!(" {name}"), url)));
+    last.extend(group.open_link.iter().map(|url| TextRun::link(" open", url)));
     last.push(TextRun::subtle(&format!(" {}", group.group_id)));
     let title = rich(vec![TextRun::colored(&word, color(group.tone)), TextRun::bold(&short(&group.title, 110))]);
     json!({ "type": "Container", "separator": true, "items": [title, rich(last)] })
 }
 
 fn show(sample: &SampleView) -> Value {
-    let mut runs = vec![TextRun::plain(&sample.item_name)];
+    let name = |url: &String| TextRun::link(&sample.item_name, url);
+    let mut runs = vec![sample.open_link.as_ref().map_or_else(|| TextRun::plain(&sample.item_name), name)];
     if let Some(message) = &sample.message {
         runs.push(TextRun::subtle(&format!(": {}", short(message, 200))));
     }
-    for (name, url) in sample.links.iter().take(2) {
-        runs.push(TextRun::link(&format!(" {name}"), url));
+    for (label, links) in [("", &sample.links), (" needs the API key:", &sample.api_links)] {
+        let links = links.iter().take(2).map(|(name, url)| TextRun::link(&format!(" {name}"), url));
+        let links: Vec<TextRun> = links.collect();
+        runs.extend((!label.is_empty() && !links.is_empty()).then(|| TextRun::subtle(label)));
+        runs.extend(links);
     }
     rich(runs)
 }

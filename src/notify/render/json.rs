@@ -2,10 +2,13 @@
 //!
 //! Its fields are a contract; outside text is data here and stays as it is.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::model::fault::Fault;
 use crate::model::text::cut_middle;
+use crate::notify::render::view::{open_link, page};
 use crate::notify::render::words;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Silenced, Totals, Window};
 use crate::triage::digest::size_limit::{Tier, fit};
@@ -34,14 +37,33 @@ struct WebhookBody<'a> {
     ledger_as_of: Option<jiff::Timestamp>,
     next_digest_at: Option<jiff::Timestamp>,
     totals: Totals,
-    groups: &'a [GroupEntry],
-    still_open: &'a [GroupEntry],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    links: BTreeMap<&'static str, String>,
+    groups: Vec<GroupBody<'a>>,
+    still_open: Vec<GroupBody<'a>>,
     truncated: LeftOut,
     faults: Vec<Fault>,
     retries: Option<RetrySummary>,
     silenced: Silenced,
     budget: Option<String>,
     remarks: Vec<String>,
+}
+
+/// A group with its links.
+#[derive(Serialize)]
+struct GroupBody<'a> {
+    #[serde(flatten)]
+    entry: &'a GroupEntry,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    links: BTreeMap<&'static str, String>,
+}
+
+fn group<'a>(digest: &Digest, entry: &'a GroupEntry) -> GroupBody<'a> {
+    GroupBody { entry, links: links(page(digest.public_url.as_deref(), "g", &entry.group_id)) }
+}
+
+fn links(console: Option<String>) -> BTreeMap<&'static str, String> {
+    console.map(|console| ("console", console)).into_iter().collect()
 }
 
 /// The largest body that obeys [`MOST_BYTES`], beginning at a tier, with the tier it has.
@@ -105,8 +127,9 @@ fn body(digest: &Digest) -> String {
         ledger_as_of: digest.ledger_as_of,
         next_digest_at: digest.next_digest_at,
         totals: digest.totals,
-        groups: &digest.changes,
-        still_open: &digest.still_open,
+        links: links(open_link(digest)),
+        groups: digest.changes.iter().map(|entry| group(digest, entry)).collect(),
+        still_open: digest.still_open.iter().map(|entry| group(digest, entry)).collect(),
         truncated: digest.left_out,
         faults: digest.faults.iter().take(LISTED).map(cut_fault).collect(),
         retries: digest.retries,

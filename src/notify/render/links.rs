@@ -15,9 +15,27 @@ pub(crate) fn safe_link(address: &str) -> Option<&str> {
     (is_web && is_plain && has_host && address.len() <= LONGEST).then_some(address)
 }
 
+/// Whether an address is one of LlamaCloud's API: a browser that opens it sends no key and is refused.
+pub(crate) fn needs_key(address: &str) -> bool {
+    let path = address.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    path.is_some_and(|(_, path)| path.starts_with("api/"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_the_api_need_its_key() {
+        for api in ["https://api.cloud.llamaindex.ai/api/v2/parse/pjb-1", "http://127.0.0.1:8080/api/v1/parsing/job/j"]
+        {
+            assert!(needs_key(api), "{api}");
+        }
+        for page in ["https://cloud.llamaindex.ai/project/p/parse", "https://wiki.example/apis/", "https://api.example"]
+        {
+            assert!(!needs_key(page), "{page}");
+        }
+    }
 
     #[test]
     fn only_plain_web_addresses_become_links() {

@@ -5,9 +5,10 @@
 use serde::Serialize;
 
 use crate::model::fault::Fault;
+use crate::model::links::{PAGE, console_page};
 use crate::model::text::count;
 use crate::notify::render::bars::Bars;
-use crate::notify::render::links::safe_link;
+use crate::notify::render::links::{needs_key, safe_link};
 use crate::notify::render::times::DisplayZone;
 use crate::notify::render::words::{self, ChangeKind, short};
 use crate::triage::digest::build::count_changes;
@@ -30,6 +31,8 @@ pub(crate) struct DigestView {
     pub(crate) digest_id: String,
     pub(crate) instance: String,
     pub(crate) headline: String,
+    /// Where "Open" leads: the page of the only group, else of the digest; none where people reach no console.
+    pub(crate) open_link: Option<String>,
     pub(crate) preheader: String,
     pub(crate) tiles: Vec<Tile>,
     pub(crate) totals: String,
@@ -91,11 +94,18 @@ pub(crate) struct GroupView {
     pub(crate) bars: Option<Bars>,
     pub(crate) note: Option<String>,
     pub(crate) acked: Option<String>,
+    /// "Assigned to Ann"; none if it is assigned to no one.
+    pub(crate) assigned: Option<String>,
+    pub(crate) ticket_link: Option<String>,
     pub(crate) runbook: Option<String>,
     pub(crate) runbook_link: Option<String>,
+    /// Its page of the console; none where people reach none.
+    pub(crate) open_link: Option<String>,
     pub(crate) samples: Vec<SampleView>,
     /// Shows all about it.
     pub(crate) command: String,
+    /// Shows the job record of a sample; none where a page of the console does, or no sample has a job.
+    pub(crate) record_command: Option<String>,
     /// Which of its open items are shown, and the command that shows all; none if these are all.
     pub(crate) all_items: Option<String>,
 }
@@ -108,8 +118,12 @@ pub(crate) struct SampleView {
     pub(crate) seen_at: String,
     /// Label and id; those that the item has.
     pub(crate) ids: Vec<(&'static str, String)>,
-    /// Name and address.
-    pub(crate) links: Vec<(String, String)>,
+    /// Its page of the console; none where people reach none.
+    pub(crate) open_link: Option<String>,
+    /// Name and address of what opens in a browser.
+    pub(crate) links: Vec<NamedLink>,
+    /// Name and address of what LlamaCloud's API answers only with the key; empty where a page of the console shows it.
+    pub(crate) api_links: Vec<NamedLink>,
 }
 
 /// A fault of llama-triage itself, ready for a template.
@@ -125,17 +139,18 @@ impl DigestView {
     /// Prepares a digest that is already cut to size.
     pub(crate) fn new(digest: &Digest) -> DigestView {
         let clock = DisplayZone::new(&digest.zone);
-        let remarks = words::remarks(digest);
+        let (remarks, public_url) = (words::remarks(digest), digest.public_url.as_deref());
         DigestView {
             digest_id: short(&digest.digest_id, ID),
             instance: short(&digest.instance, 60),
             headline: words::headline(digest),
+            open_link: open_link(digest),
             preheader: words::preheader(digest),
             tiles: tiles(digest),
             totals: totals(digest),
-            groups: digest.changes.iter().map(|e| group(e, &clock)).collect(),
+            groups: digest.changes.iter().map(|e| group(e, public_url, &clock)).collect(),
             details: digest.changes.len(),
-            still_open: digest.still_open.iter().map(|e| group(e, &clock)).collect(),
+            still_open: digest.still_open.iter().map(|e| group(e, public_url, &clock)).collect(),
             left_out: left_out(digest),
             faults: digest.faults.iter().take(FAULTS).map(|f| fault(f, &clock)).collect(),
             all_faults: digest.faults.len(),
@@ -277,7 +292,26 @@ fn template_adds_detail(template: &str, title: &str) -> bool {
     bare(template) != bare(title)
 }
 
-fn group(entry: &GroupEntry, clock: &DisplayZone) -> GroupView {
+/// The page of a digest's only group, else of the digest itself.
+pub(crate) fn open_link(digest: &Digest) -> Option<String> {
+    match digest.changes.as_slice() {
+        [only] => page(digest.public_url.as_deref(), "g", &only.group_id),
+        _ => page(digest.public_url.as_deref(), "d", &digest.digest_id),
+    }
+}
+
+/// The first page of the console, if people reach one and its address is safe to be clicked.
+pub(crate) fn first_page(public_url: Option<&str>) -> Option<String> {
+    safe_link(&format!("{}/", public_url?)).map(str::to_owned)
+}
+
+/// A page of the console, if people reach one and its address is safe to be clicked.
+pub(crate) fn page(public_url: Option<&str>, kind: &str, id: &str) -> Option<String> {
+    let address = console_page(public_url?, kind, id);
+    safe_link(&address).map(str::to_owned)
+}
+
+fn group(entry: &GroupEntry, public_url: Option<&str>, clock: &DisplayZone) -> GroupView {
     let title = short(&entry.title, 160);
     let template = short(&entry.template, MESSAGE);
     let runbook = optional(entry.runbook.as_deref(), MESSAGE);
@@ -312,10 +346,14 @@ fn group(entry: &GroupEntry, clock: &DisplayZone) -> GroupView {
         bars: Bars::new(&entry.hourly),
         note: optional(entry.note.as_deref(), 500),
         acked: optional(entry.acked.as_deref(), 160).map(|said| words::capitalized(&said)),
+        assigned: optional(entry.assigned.as_deref(), 100).map(|name| format!("Assigned to {name}")),
+        ticket_link: entry.ticket.as_deref().and_then(safe_link).map(str::to_owned),
         runbook: runbook_link.clone().or(runbook),
         runbook_link,
-        samples: entry.samples.iter().take(samples).map(|s| sample(s, entry, clock)).collect(),
+        open_link: page(public_url, "g", &entry.group_id),
+        samples: entry.samples.iter().take(samples).map(|s| sample(s, entry, public_url, clock)).collect(),
         command: format!("llama-triage report group {}", short(&entry.group_id, ID)),
+        record_command: record_command(entry, samples).filter(|_| public_url.is_none()),
         all_items: all_items(entry, samples.min(entry.samples.len())),
     }
 }
@@ -350,13 +388,19 @@ fn place(entry: &GroupEntry) -> String {
     known.join(" · ")
 }
 
+/// Shows the job record of the first sample that has a job.
+fn record_command(entry: &GroupEntry, shown: usize) -> Option<String> {
+    let sample = entry.samples.iter().take(shown).find(|sample| sample.job_id.is_some())?;
+    Some(format!("llama-triage report record {}", short(&sample.item_id, ID)))
+}
+
 fn names(names: &[String]) -> String {
     let mut shown: Vec<String> = names.iter().take(NAMES).map(|n| short(n, 40)).collect();
     shown.extend(more(names.len(), NAMES, "other", "others"));
     shown.join(", ")
 }
 
-fn sample(sample: &Sample, entry: &GroupEntry, clock: &DisplayZone) -> SampleView {
+fn sample(sample: &Sample, entry: &GroupEntry, public_url: Option<&str>, clock: &DisplayZone) -> SampleView {
     let message =
         sample.error_message.as_deref().or(sample.skip_reason.as_deref()).filter(|message| *message != entry.title);
     let ids = [
@@ -365,14 +409,29 @@ fn sample(sample: &Sample, entry: &GroupEntry, clock: &DisplayZone) -> SampleVie
         ("job", sample.job_id.as_ref()),
         ("job record", sample.job_record_id.as_ref()),
     ];
-    let links = sample.links.iter().filter_map(|(name, link)| Some((short(name, 30), safe_link(link)?.to_owned())));
+    let (links, api_links) = sample_links(sample, public_url);
     SampleView {
         item_name: short(&sample.item_name, 120),
         message: optional(message, MESSAGE),
         seen_at: clock.full(sample.seen_at),
         ids: ids.into_iter().filter_map(|(label, id)| Some((label, short(id?, ID)))).collect(),
-        links: links.take(LINKS).collect(),
+        open_link: page(public_url, "i", &sample.item_id),
+        links,
+        api_links,
     }
+}
+
+/// A link's name and its address.
+pub(crate) type NamedLink = (String, String);
+
+/// The links of a sample beside its page: those that a browser opens, and those that LlamaCloud's API answers only with
+/// the key. Where people reach the console, its page shows what the latter do.
+pub(crate) fn sample_links(sample: &Sample, public_url: Option<&str>) -> (Vec<NamedLink>, Vec<NamedLink>) {
+    let safe = |(name, link): (&String, &String)| Some((short(name, 30), safe_link(link)?.to_owned()));
+    let has_page = public_url.is_some();
+    let links = sample.links.iter().filter(|(name, _)| !has_page || name.as_str() != PAGE).filter_map(safe).take(LINKS);
+    let (api_links, links) = links.partition(|(_, link)| needs_key(link));
+    (links, if has_page { Vec::new() } else { api_links })
 }
 
 fn optional(text: Option<&str>, most: usize) -> Option<String> {

@@ -77,7 +77,7 @@ fn unknown_words_in_only_are_named_with_what_is_allowed() {
 fn each_kind_names_the_setting_that_it_lacks() {
     for (kind, missing) in [
         (ChannelKind::Email, "from is missing"),
-        (ChannelKind::Slack, "url or url-file is missing"),
+        (ChannelKind::Slack, "url or url-file is missing: set it, or provide the systemd credential `channel-url-c`"),
         (ChannelKind::Teams, "url or url-file is missing"),
         (ChannelKind::Webhook, "url or url-file is missing"),
         (ChannelKind::Pagerduty, "routing-key-file is missing"),

@@ -131,3 +131,81 @@ fn empty_sections_vanish() {
     }
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn with_a_public_address_every_channel_leads_to_the_console() {
+    let digest = Digest { public_url: Some("https://triage.example.com".into()), ..busy() };
+    let group = &digest.changes[0];
+    let (page, item) = (
+        format!("https://triage.example.com/g/{}", group.group_id),
+        format!("https://triage.example.com/i/{}", group.samples[0].item_id),
+    );
+    let open = format!("https://triage.example.com/d/{}", digest.digest_id);
+    let mail = html::page(&digest);
+    for link in [&page, &item, &open] {
+        assert!(mail.contains(&format!("href=\"{link}\"")), "{link}");
+    }
+    assert!(mail.contains("line-height:46px") && mail.contains(">Open</a>"), "a button that a thumb can hit");
+    assert!(text::render(&digest).contains(&format!("Open: {page}")));
+    let slack = slack::render(&digest, &facts()).0;
+    assert!(slack.contains(&format!("\"url\":\"{open}\"")) && slack.contains(&format!("<{page}|open>")), "{slack}");
+    let teams = teams::render(&digest, &facts()).0;
+    assert!(teams.contains("Action.OpenUrl") && teams.contains(&open) && teams.contains(&page), "{teams}");
+    let first = pagerduty::preview(&digest);
+    assert!(first.contains("\"client_url\":\"https://triage.example.com/g/"), "{first}");
+    let body: serde_json::Value = serde_json::from_str(&json::render(&digest, facts().tier).0).unwrap();
+    assert_eq!((&body["links"]["console"], &body["groups"][0]["links"]["console"]), (&open.into(), &page.into()));
+    let only = Digest { changes: vec![group.clone()], ..digest };
+    let body: serde_json::Value = serde_json::from_str(&json::render(&only, facts().tier).0).unwrap();
+    assert_eq!(body["links"]["console"], body["groups"][0]["links"]["console"], "of one group it leads to the group");
+}
+
+#[test]
+fn an_address_that_could_break_out_is_no_link() {
+    let digest = Digest { public_url: Some("javascript:alert(1)//".into()), ..busy() };
+    assert!(!html::page(&digest).contains("javascript:") && !text::render(&digest).contains("Open:"));
+}
+
+#[test]
+fn addresses_of_the_api_are_called_what_they_are_and_left_out_where_the_console_shows_the_record() {
+    let mut digest = busy();
+    let api = "https://api.cloud.llamaindex.ai/api/v1/parsing/job/j1/details";
+    let links = [("job", api), ("console", "https://cloud.llamaindex.ai/project/p/parse")];
+    let links = links.map(|(name, url)| (name.to_owned(), url.to_owned()));
+    digest.changes[0].samples[0].links = links.into();
+    digest.changes[0].samples[0].job_id = Some("j1".into());
+    let shown = |digest: &Digest| {
+        let teams = teams::render(digest, &facts()).0;
+        [html::page(digest), text::render(digest), slack::render(digest, &facts()).0, teams, pagerduty::preview(digest)]
+    };
+    for page in shown(&digest) {
+        assert!(page.contains(api) && page.to_lowercase().contains("the api key"), "{page}");
+    }
+    let item = &digest.changes[0].samples[0].item_id;
+    assert!(text::render(&digest).contains(&format!("llama-triage report record {item}")));
+    let in_console = Digest { public_url: Some("https://triage.example.com".into()), ..digest };
+    for page in shown(&in_console) {
+        assert!(!page.contains(api) && !page.contains("report record"), "{page}");
+    }
+}
+
+#[test]
+fn every_channel_says_whom_a_group_is_assigned_to() {
+    let mut digest = busy();
+    let first = &mut digest.changes[0];
+    (first.assigned, first.ticket) = (Some("Bo <b>".into()), Some("https://tickets.example/4711".into()));
+    digest.still_open[0].assigned = Some("Cy".into());
+    let text = text::render(&digest);
+    assert!(
+        text.contains("Assigned to Bo <b>: https://tickets.example/4711") && text.contains("Assigned to Cy"),
+        "{text}"
+    );
+    let mail = html::page(&digest);
+    assert!(mail.contains("<a href=\"https://tickets.example/4711\">Assigned to Bo &lt;b&gt;</a>"), "{mail}");
+    let slack = slack::render(&digest, &facts()).0;
+    assert!(slack.contains("<https://tickets.example/4711|Assigned to Bo &lt;b&gt;>"), "{slack}");
+    assert!(teams::render(&digest, &facts()).0.contains("Assigned to Bo <b>"));
+    assert!(pagerduty::preview(&digest).contains("\"assigned\":\"Bo <b>\""));
+    let body: serde_json::Value = serde_json::from_str(&json::render(&digest, facts().tier).0).unwrap();
+    assert_eq!(body["groups"][0]["ticket"], "https://tickets.example/4711");
+}

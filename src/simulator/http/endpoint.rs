@@ -1,5 +1,7 @@
 //! The calls the simulated service knows, and which request means which call.
 
+use crate::simulator::http::unused_products::{self, UnusedProductCall};
+
 /// One call of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Endpoint {
@@ -127,6 +129,8 @@ pub enum Endpoint {
     V2ListProjects,
     /// `GET /api/v2/projects/{project_id}`
     V2GetProject,
+    /// A product that the account has nothing of.
+    UnusedProduct(UnusedProductCall),
     /// A known address, asked with a method that it does not take.
     WrongMethod,
     /// Anything else.
@@ -255,7 +259,11 @@ pub(crate) fn call<'a>(method: &str, path: &'a str) -> EndpointCall<'a> {
             is_known = true;
         }
     }
-    let endpoint = if is_known { Endpoint::WrongMethod } else { Endpoint::Unknown };
+    let endpoint = match unused_products::find(method, path.trim_start_matches('/')) {
+        _ if is_known => Endpoint::WrongMethod,
+        Some(call) => Endpoint::UnusedProduct(call),
+        None => Endpoint::Unknown,
+    };
     EndpointCall { endpoint, first: "", second: "" }
 }
 

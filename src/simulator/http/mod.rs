@@ -11,4 +11,5 @@ pub(crate) mod server;
 pub(crate) mod service;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod unused_products;
 pub(crate) mod wire;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
 use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
+use crate::simulator::http::unused_products;
 use crate::simulator::storage::{configurations, directories, files, uploads};
 use crate::simulator::v1::classifier;
 use crate::simulator::v2::{self, acts, classify};
@@ -30,6 +31,7 @@ impl SimulatedService<'_> {
             endpoint if classifier::serves(endpoint) => classifier::answer(self, call, body),
             endpoint if acts::serves(endpoint) => acts::answer(self, call, body),
             endpoint if v2::serves(endpoint) => v2::answer(self, call, body),
+            Endpoint::UnusedProduct(call) => Ok(unused_products::answer(call)),
             _ => self.v1(call, body),
         };
         answer.unwrap_or_else(|refusal| refusal)

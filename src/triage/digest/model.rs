@@ -26,6 +26,9 @@ pub struct Digest {
     /// The id of the ledger that decided it; empty in digests of versions whose ledgers had none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ledger_id: String,
+    /// Where people reach the console, without a trailing slash; none if they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Random text, drawn when it was decided; empty in digests of versions that drew none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub nonce: String,
@@ -196,6 +199,12 @@ pub struct GroupEntry {
     /// Who acknowledged it, and until when; none if no one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acked: Option<String>,
+    /// The person or team that its episode is assigned to; none if it is assigned to no one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned: Option<String>,
+    /// The address of its episode's ticket; none if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
     /// Under which scope its incident is known at a paging provider; none where the digest's own applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident_scope: Option<String>,

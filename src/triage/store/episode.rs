@@ -182,8 +182,9 @@ pub(crate) fn absorb_merged(tx: &Transaction<'_>, now: Timestamp) -> Result<Hash
 fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> Result<(), LedgerError> {
     // An open episode of the merged group goes on as one of the survivor, if that has none open.
     tx.execute(
-        "INSERT INTO episode (group_key, ordinal, opened_at, noticed_at)
-         SELECT ?2, 1 + coalesce((SELECT max(ordinal) FROM episode WHERE group_key = ?2), 0), opened_at, noticed_at
+        "INSERT INTO episode (group_key, ordinal, opened_at, noticed_at, assigned, ticket)
+         SELECT ?2, 1 + coalesce((SELECT max(ordinal) FROM episode WHERE group_key = ?2), 0), opened_at, noticed_at,
+                assigned, ticket
          FROM episode WHERE group_key = ?1 AND closed_at IS NULL
          AND NOT EXISTS (SELECT 1 FROM episode WHERE group_key = ?2 AND closed_at IS NULL)",
         [merged, survivor],
@@ -193,6 +194,7 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
          closed_by = (SELECT group_id FROM error_group WHERE group_key = ?3) WHERE group_key = ?1 AND closed_at IS NULL",
         params![merged, Millis(now), survivor],
     )?;
+    crate::triage::store::assignment::absorb(tx, merged, survivor)?;
     crate::triage::store::ack::raise_limit(tx, merged, survivor)?;
     crate::triage::store::announcement::absorb(tx, merged, survivor)?;
     crate::triage::store::ack::end_all(tx, merged, "merged", now)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod ack;
 pub(crate) mod announcement;
+pub(crate) mod assignment;
 pub(crate) mod channel;
 pub(crate) mod digest;
 pub(crate) mod dismissal;

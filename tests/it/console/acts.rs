@@ -49,6 +49,15 @@ async fn every_action_has_a_question_and_the_audit_row_of_its_command() {
     assert_eq!(last(), "Ann Example silence");
     act("unsilence", "", &[]).await;
     assert_eq!(last(), "Ann Example unsilence");
+    let done = act("assign", "", &[("to", "Bo"), ("ticket", "https://tickets.example/1")]).await;
+    assert_eq!(last(), "Ann Example assign");
+    assert!(console.page(&done).await.contains("assign it to no one"));
+    let page = console.page(&format!("/g/{busy}")).await;
+    assert!(page.contains("<a href=\"https://tickets.example/1\" rel=\"noopener noreferrer\">Bo</a>"), "{page}");
+    let again = act("assign", "", &[("to", "Cy")]).await;
+    assert!(console.page(&again).await.contains("name=\"to\" value=\"Bo\""), "the undo assigns it as before");
+    act("unassign", "", &[]).await;
+    assert_eq!(last(), "Ann Example unassign");
     act("note", "", &[("text", "ask the vendor")]).await;
     assert_eq!(last(), "Ann Example note");
     act("dismiss", "", &[("reason", "a test")]).await;
@@ -59,7 +68,9 @@ async fn every_action_has_a_question_and_the_audit_row_of_its_command() {
     assert!(question.contains("<option>config</option>"), "{question}");
     let done = act("class", "", &[("class", "config"), ("reason", "a setting is wrong")]).await;
     assert_eq!(last(), "Ann Example class");
-    assert!(console.page(&done).await.contains("classify it automatically again"));
+    let page = console.page(&done).await;
+    assert!(page.contains("classify it automatically again"), "{page}");
+    assert!(page.contains("[[rule]]") && page.contains("class = &quot;config&quot;"), "{page}");
     assert!(console.page(&format!("/g/{busy}")).await.contains("your settings"));
     act("rename", "", &[("title", "Vendor outage")]).await;
     assert!(console.page(&format!("/g/{busy}")).await.contains("<h1>Vendor outage</h1>"));

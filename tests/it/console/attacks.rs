@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use reqwest::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
 
-use super::{BUSY, group_of, scanned, start};
+use super::{BUSY, group_of, scanned, start, start_with_log};
 
 fn headers<const N: usize>(all: [(&str, &str); N]) -> HeaderMap {
     let pair =
@@ -87,11 +87,7 @@ async fn a_token_is_asked_for_checked_limited_and_ends_old_sessions() {
     assert_eq!(turned_away.status(), StatusCode::SEE_OTHER);
     assert_eq!(turned_away.headers()["location"], "/log-in?next=%2Fgroups%3Fq%3Da");
     assert_eq!(console.get("/style.css").await.status(), StatusCode::OK);
-    let log_in = async |token: &str, next: &str| {
-        let form = console.token("/log-in").await;
-        let body = [("form", form.as_str()), ("name", "Ann"), ("token", token), ("next", next)];
-        console.post("/log-in", &body, HeaderMap::new()).await
-    };
+    let log_in = async |token: &str, next: &str| console.log_in("Ann", token, next, HeaderMap::new()).await;
     let welcome = log_in(TOKEN, "//evil.example/").await;
     assert_eq!(welcome.status(), StatusCode::SEE_OTHER);
     assert_eq!(welcome.headers()["location"], "/", "a log-in leads nowhere else");
@@ -155,4 +151,218 @@ async fn an_address_that_others_reach_is_refused_without_a_log_in() {
     site.configure("[service]\nlisten = \"0.0.0.0:0\"\n[console]\nenabled = true\n");
     refused(&site, &["serve"]);
     refused(&site, &["check-config"]);
+    site.configure(
+        "[service]\nlisten = \"127.0.0.1:0\"\npublic-url = \"https://triage.example.com\"\n[console]\nenabled = true\n",
+    );
+    refused(&site, &["serve"]);
+    refused(&site, &["check-config"]);
+    // A proxy may ask by the name of this host, whoever asks it.
+    site.configure("");
+    let console = start(&site);
+    for (name, value) in [("x-forwarded-for", "203.0.113.7"), ("via", "1.1 proxy"), ("forwarded", "for=203.0.113.7")] {
+        let answer = console.client.get(console.url("/")).header(name, value).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{name}");
+    }
+}
+
+/// A site whose console asks for the token.
+async fn with_token(more: &str) -> crate::site::Site {
+    let site = scanned("").await;
+    std::fs::write(site.path("token"), TOKEN).unwrap();
+    site.configure(&format!("[console]\ntoken-file = \"{{dir}}/token\"\n{more}"));
+    site
+}
+
+fn session_of(answer: &reqwest::Response) -> String {
+    answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_planted_before_the_log_in_is_worth_nothing() {
+    let site = with_token("").await;
+    let console = start(&site);
+    let planted = "llama-triage=RXZl.9999999999.00";
+    let welcome = console.log_in("Ann", TOKEN, "/", headers([("cookie", planted)])).await;
+    let session = session_of(&welcome);
+    assert_ne!(session, planted);
+    let with = async |cookie: &str| {
+        let asked = console.client.get(console.url("/")).header(COOKIE, cookie).send().await.unwrap();
+        asked.status()
+    };
+    assert_eq!(with(planted).await, StatusCode::SEE_OTHER);
+    assert_eq!(with(&session).await, StatusCode::OK);
+    assert_eq!(with(&format!("{planted}; {session}")).await, StatusCode::SEE_OTHER, "the first of two counts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_from_elsewhere_is_opened_again_from_the_console_and_shows_nothing_before() {
+    let site = with_token("").await;
+    let console = start(&site);
+    let follow = async |path: &str, from: &str| {
+        console.client.get(console.url(path)).header("sec-fetch-site", from).send().await.unwrap()
+    };
+    let group = group_of(&site, BUSY);
+    let opened = follow(&format!("/g/{group}?page=1"), "cross-site").await;
+    assert_eq!(opened.status(), StatusCode::OK);
+    let page = opened.text().await.unwrap();
+    assert!(page.contains(&format!("content=\"0; url=/g/{group}?page=1\"")) && !page.contains(BUSY), "{page}");
+    let again = follow(&format!("/g/{group}?page=1"), "same-origin").await;
+    assert_eq!(again.status(), StatusCode::SEE_OTHER, "without a session it is the log-in");
+    for path in ["//evil.example/", "/%22%3E%3Cscript%3E", "/?a=\"><script>alert(1)</script>"] {
+        let page = follow(path, "cross-site").await.text().await.unwrap();
+        assert!(!page.contains("<script") && !page.contains("url=//"), "{path}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_log_out_no_page_is_in_a_cache_and_the_browser_has_no_session() {
+    let site = with_token("").await;
+    let console = start(&site);
+    let session = session_of(&console.log_in("Ann", TOKEN, "/", HeaderMap::new()).await);
+    let get =
+        async |path: &str| console.client.get(console.url(path)).header(COOKIE, session.as_str()).send().await.unwrap();
+    for path in ["/", "/groups", "/log-out", "/nothing", "/i/none"] {
+        assert_eq!(get(path).await.headers()["cache-control"], "no-store", "{path}");
+    }
+    let form = super::token(&get("/log-out").await.text().await.unwrap());
+    assert_eq!(get("/").await.status(), StatusCode::OK, "a GET ends no session");
+    let gone = console.post("/log-out", &[("form", form.as_str())], headers([("cookie", &session)])).await;
+    let cookie = gone.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.starts_with("llama-triage=;") && cookie.contains("Max-Age=0"), "{cookie}");
+    assert_eq!(gone.headers()["location"], "/log-in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_https_the_cookie_stays_off_http_and_off_other_names() {
+    let site = with_token("[service]\npublic-url = \"https://triage.example.com\"\n").await;
+    let console = start(&site);
+    let outside =
+        [("host", "triage.example.com"), ("origin", "https://triage.example.com"), ("sec-fetch-site", "same-origin")];
+    let page = console.client.get(console.url("/log-in")).header(HOST, "triage.example.com").send().await.unwrap();
+    let form = super::token(&page.text().await.unwrap());
+    let body = [("form", form.as_str()), ("name", "Ann"), ("token", TOKEN)];
+    let post = console.client.post(console.url("/log-in")).headers(headers(outside)).form(&body).send().await.unwrap();
+    let cookie = post.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(
+        cookie.starts_with("__Host-llama-triage=") && cookie.contains("; Secure") && cookie.contains("Path=/"),
+        "{cookie}"
+    );
+    let forwarded = console.client.get(console.url("/log-in")).header(HOST, "evil.example");
+    let forwarded = forwarded.header("x-forwarded-host", "triage.example.com").send().await.unwrap();
+    assert_eq!(forwarded.status(), StatusCode::FORBIDDEN, "another header does not name the host");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_page_may_show_ask_or_read_the_console() {
+    let site = with_token("").await;
+    let console = start(&site);
+    for path in ["/", "/log-in", "/nothing", "/style.css"] {
+        let answer =
+            console.client.get(console.url(path)).header("origin", "https://evil.example").send().await.unwrap();
+        let said = answer.headers().clone();
+        if path != "/nothing" {
+            assert!(said["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"), "{path}");
+            assert_eq!(said["x-frame-options"], "DENY", "{path}");
+            assert_eq!(said["cross-origin-resource-policy"], "same-origin", "{path}");
+        }
+        assert!(said.keys().all(|name| !name.as_str().starts_with("access-control")), "{path}: {said:?}");
+    }
+    for method in ["OPTIONS", "PUT", "DELETE", "PATCH", "TRACE"] {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let asked =
+            console.client.request(method.clone(), console.url("/act")).header("origin", "https://evil.example");
+        let answer = asked.send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{method}: {}", answer.status());
+        assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("access-control")), "{method}");
+    }
+    let own = headers([("origin", &format!("http://{}", console.address)), ("sec-fetch-site", "same-origin")]);
+    let session = session_of(&console.log_in("Ann", TOKEN, "/", HeaderMap::new()).await);
+    for kind in ["text/plain", "multipart/form-data; boundary=x", "application/json"] {
+        let post = console.client.post(console.url("/act")).headers(own.clone()).header(COOKIE, &session);
+        let answer = post.header("content-type", kind).body("act=ack&id=g-1").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_smuggled_in_by_no_trick_with_the_request_itself() {
+    let site = scanned("[console]\ntrusted-header = \"X-Forwarded-User\"\ntrusted-proxies = [\"127.0.0.1\"]\n").await;
+    let console = start(&site);
+    let end = "Connection: close\r\n\r\n";
+    let good = format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nX-Forwarded-User: ann\r\n{end}");
+    assert!(console.raw(&good).await.starts_with("HTTP/1.1 200"), "the proxy itself is believed");
+    let inner = "GET / HTTP/1.1\r\nHost: ADDRESS\r\nX-Forwarded-User: root\r\n";
+    for trick in [
+        format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nX_Forwarded_User: root\r\n{end}"),
+        format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nX-Forwarded-User : root\r\n{end}"),
+        format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nX-Forwarded-User:\r\n root\r\n{end}"),
+        format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nX-Forwarded-User: ann, root\r\n{end}"),
+        format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nX-Forwarded-User: ann\r\nx-forwarded-user: root\r\n{end}"),
+        format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nCookie: X-Forwarded-User=root\r\n{end}"),
+        format!("GET /?X-Forwarded-User=root HTTP/1.1\r\nHost: ADDRESS\r\n{end}"),
+        format!("GET / HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-User: ann\r\n{end}"),
+        format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nHost: evil.example\r\nX-Forwarded-User: ann\r\n{end}"),
+        format!("GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-User: ann\r\n{end}"),
+        format!("GET / HTTP/1.0\r\nX-Forwarded-User: ann\r\n{end}"),
+        format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{inner}\r\n"),
+        format!(
+            "POST /act HTTP/1.1\r\nHost: ADDRESS\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}\r\n"
+        ),
+        format!(
+            "POST /act HTTP/1.1\r\nHost: ADDRESS\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n{inner}\r\n"
+        ),
+        format!("POST /act HTTP/1.1\r\nHost: ADDRESS\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n{inner}\r\n"),
+        format!("POST /act HTTP/1.1\r\nHost: ADDRESS\r\nContent-Length: 0\r\nContent-Length: 4\r\n\r\n{inner}\r\n"),
+    ] {
+        let answer = console.raw(&trick).await;
+        assert!(!answer.contains("HTTP/1.1 200") && !answer.contains("root"), "{trick}: {answer}");
+        assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{trick}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_and_many_clients_keep_no_one_waiting() {
+    let site = scanned("").await;
+    let console = start(&site);
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        let mut stream = tokio::net::TcpStream::connect(&console.address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ").await.unwrap();
+        slow.push(stream);
+    }
+    console.page("/").await;
+    let pages: tokio::task::JoinSet<_> = (0..40).map(|_| console.client.get(console.url("/groups")).send()).collect();
+    for answer in pages.join_all().await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    drop(slow);
+    let long = format!("GET / HTTP/1.1\r\nHost: ADDRESS\r\nX: {}\r\n\r\n", "y".repeat(1 << 20));
+    assert!(!console.raw(&long).await.contains("200 OK"), "a head without end");
+    console.page("/").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_the_log_nor_the_audit_is_forged_by_a_name() {
+    let site = with_token("").await;
+    let log = site.path("log");
+    let console = start_with_log(&site, std::fs::File::create(&log).unwrap().into());
+    let name = "Eve\r\n2026-11-30T00:00:00Z  INFO logged in to the console person=root\u{202e}\u{1b}[2J";
+    assert_eq!(console.log_in(name, "a guess at the token", "/", HeaderMap::new()).await.status(), 401);
+    let session = session_of(&console.log_in(name, TOKEN, "/", HeaderMap::new()).await);
+    let group = group_of(&site, BUSY);
+    let with_session = headers([("cookie", &session)]);
+    let question = console.client.get(console.url(&format!("/act?act=note&id={group}"))).headers(with_session.clone());
+    let form = super::token(&question.send().await.unwrap().text().await.unwrap());
+    let text = "seen\n2026-11-30T00:00:00Z  INFO an action in the console person=root";
+    let body = [("form", form.as_str()), ("act", "note"), ("id", &group), ("text", text)];
+    assert_eq!(console.post("/act", &body, with_session).await.status(), StatusCode::SEE_OTHER);
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("logged in to the console") && logged.contains("Eve"), "{logged}");
+    for line in logged.lines() {
+        let is_forged = line.starts_with("2026-11-30T00:00:00Z") || line.contains(['\u{202e}', '\u{1b}']);
+        assert!(!is_forged && line.matches(" INFO ").count() <= 2, "{line:?}");
+    }
+    assert!(!logged.contains(TOKEN) && !logged.contains("a guess at the token"), "no token is logged: {logged}");
+    let actor = site.texts("SELECT actor FROM audit WHERE action = 'note'").remove(0);
+    assert!(!actor.contains(['\n', '\r', '\u{202e}', '\u{1b}']), "{actor:?}");
 }

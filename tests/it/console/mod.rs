@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use llama_triage::internals::simulator::{Options, WorldBuilder};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::serve::command;
 use crate::site::Site;
@@ -56,7 +58,13 @@ async fn scanned(more: &str) -> Site {
 
 /// `console` with the site's configuration, on a free port.
 fn start(site: &Site) -> Running {
-    let mut child = command(site, "console").args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+    start_with_log(site, Stdio::null())
+}
+
+/// The same; `log` gets what it logs.
+fn start_with_log(site: &Site, log: Stdio) -> Running {
+    let mut console = command(site, "console");
+    let mut child = console.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://")).expect(&line);
@@ -97,6 +105,23 @@ impl Running {
     /// The token of the first form on a page.
     async fn token(&self, path: &str) -> String {
         token(&self.page(path).await)
+    }
+
+    /// Logs in by the form; the answer.
+    async fn log_in(&self, name: &str, token: &str, next: &str, more: HeaderMap) -> Response {
+        let form = self.token("/log-in").await;
+        let body = [("form", form.as_str()), ("name", name), ("token", token), ("next", next)];
+        self.post("/log-in", &body, more).await
+    }
+
+    /// What is answered to these bytes, in which `ADDRESS` stands for the console's own, until the connection is closed.
+    async fn raw(&self, bytes: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let _refused_early = stream.write_all(bytes.replace("ADDRESS", &self.address).as_bytes()).await;
+        let mut answer = Vec::new();
+        let closed = tokio::time::timeout(std::time::Duration::from_secs(8), stream.read_to_end(&mut answer)).await;
+        assert!(closed.is_ok(), "the connection stays open: {bytes}");
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Opens the question and sends its form; the path of the page after it.

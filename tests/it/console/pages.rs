@@ -92,4 +92,11 @@ async fn a_job_record_is_asked_for_ids_of_the_ledger_alone_and_never_stored() {
     let page = console.page(&format!("/i/{item}/record")).await;
     assert!(page.contains("PDF_IS_PROTECTED") && page.contains("it is not stored"), "{page}");
     assert_eq!(console.get("/i/00000000-0000-4000-8000-00000000ffff/record").await.status(), 404);
+    let printed = site.command(&["report", "record", &item]).assert().success().get_output().stdout.clone();
+    let record: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+    assert!(record.to_string().contains("PDF_IS_PROTECTED"), "{record}");
+    site.command(&["report", "record", "00000000-0000-4000-8000-00000000ffff"]).assert().failure().code(3);
+    site.command(&["report", "record", &item, "--state", "open"]).assert().failure().code(2);
+    site.command(&["report", "record", &item, "--format", "csv"]).assert().failure().code(2);
+    site.command(&["report", "record"]).assert().failure().code(2);
 }

@@ -1,6 +1,7 @@
 //! Nasty texts of every kind, as messages, names and skip reasons, through every channel and every format of a report.
 //!
-//! With `HOSTILE_PAGES=DIR` the HTML of all digests and reports is kept there, for a real browser (`ci/hostile.sh`).
+//! With `HOSTILE_PAGES=DIR` the HTML of all digests and reports is kept there, and a copy of the ledger, for a real browser
+//! (`ci/hostile.sh`, `ci/browser.sh`).
 
 mod channels;
 mod formats;
@@ -102,4 +103,8 @@ async fn stay_texts(texts: Vec<String>) {
     assert_eq!(digests, 5 * texts.len().div_ceil(TOGETHER));
     worker.ledger.close().await.unwrap();
     formats::are_harmless(&site, texts.len());
+    if let Some(folder) = std::env::var_os("HOSTILE_PAGES").map(PathBuf::from) {
+        let copy = folder.join("ledger.db").display().to_string();
+        site.command(&["ledger", "backup", &copy]).assert().success();
+    }
 }

@@ -65,7 +65,8 @@ fn json(ledger: &Filled, words: &[&str]) -> Vec<serde_json::Value> {
 #[test]
 fn every_example_of_the_help_works() {
     let ledger = filled();
-    for words in help::examples() {
+    // A job record is asked from LlamaCloud, which a ledger alone does not name.
+    for words in help::examples().into_iter().filter(|words| words.get(1).is_none_or(|word| word != "record")) {
         let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
         let ran = ask(&ledger, &words);
         let expected = if words.contains(&"open>0") { 10 } else { 0 };

@@ -17,7 +17,10 @@ fn every_answer_fulfils_the_schema() {
         &["mttr", "--by", "class"],
         &["item", "--name", "*"],
     ];
-    let every = <Question as strum::VariantArray>::VARIANTS.iter().map(|question| match question {
+    // A job record is LlamaCloud's JSON.
+    let of_ledger =
+        <Question as strum::VariantArray>::VARIANTS.iter().filter(|question| **question != Question::Record);
+    let every = of_ledger.map(|question| match question {
         Question::Group => vec!["group", "4f2"],
         Question::Item => vec!["item", "5b2e0001"],
         Question::Batch => vec!["batch", "bjb-71"],

@@ -1,5 +1,6 @@
 //! One thing for people: a group, an item with its time line, a batch.
 
+use crate::model::links::PAGE;
 use crate::model::text::one_line;
 use crate::report::detail::{BatchDetail, BatchHit, EpisodeRow, GroupDetail, GroupHit, ItemDetail, ItemEvent, Remark};
 use crate::report::filter::Filter;
@@ -47,6 +48,8 @@ const EPISODES: &[Column<EpisodeRow>] = &[
     column("closed_at", "closed", |row| Cell::maybe_time(row.closed_at)),
     column("closed_how", "how", |row| Cell::maybe(&row.closed_how)),
     column("closed_by", "by", |row| Cell::maybe(&row.closed_by)),
+    column("assigned", "assigned to", |row| Cell::maybe(&row.assigned)),
+    column("ticket", "", |row| Cell::maybe(&row.ticket)),
 ];
 
 const HIT: &[Column<BatchHit>] = &[
@@ -133,6 +136,8 @@ pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &AnswerLayout
     let optional = [
         ("cause", detail.cause.clone()),
         ("next retry", group.retry_outlook.clone()),
+        ("assigned", assigned(group)),
+        ("page", group.links.get(PAGE).cloned()),
         ("silenced", group.silenced_until.map(|until| format!("until {}", look.time_and_zone(until)))),
         ("merged in", Some(detail.merged.join(" ")).filter(|merged| !merged.is_empty())),
         ("retries", detail.retries.as_ref().map(tried)),
@@ -155,6 +160,12 @@ pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &AnswerLayout
         Section::Sheet(Sheet::titled("episodes", &detail.episodes, EPISODES)),
         Section::Sheet(Sheet::titled("acks, silences, notes", &detail.remarks, REMARKS)),
     ]
+}
+
+/// "Ann Example, https://tickets.example/4711".
+fn assigned(group: &GroupRow) -> Option<String> {
+    let ticket = group.ticket.as_ref().map_or_else(String::new, |ticket| format!(", {ticket}"));
+    group.assigned.as_ref().map(|name| format!("to {name}{ticket}"))
 }
 
 /// One item and what happened to it.

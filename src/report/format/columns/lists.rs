@@ -3,6 +3,7 @@
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 use crate::model::links::linker::Links;
+use crate::model::links::{PAGE, VENDOR_PAGE};
 use crate::report::format::sheet::{Cell, Column, Tone};
 use crate::report::rows::{BatchRow, GroupRow, ItemRow, SampleRow, SkipRow};
 
@@ -19,7 +20,7 @@ pub(crate) const GROUPS: &[Column<GroupRow>] = &[
     column("first_seen", "first", |row| Cell::Age(row.first_seen)),
     column("class", "class", |row| Cell::Text(row.class.clone())),
     column("marks", "acked, silenced", marks),
-    column("title", "error", |row| Cell::to(&row.title, row.sample.as_ref().and_then(|sample| best(&sample.links)))),
+    column("title", "error", |row| Cell::to(&row.title, page_of(row))),
     column("total_items", "", |row| Cell::Count(row.total_items)),
     column("batches", "", |row| Cell::Count(row.batches)),
     column("failures_in_window", "", |row| Cell::maybe_count(row.failures_in_window)),
@@ -36,6 +37,9 @@ pub(crate) const GROUPS: &[Column<GroupRow>] = &[
     column("sample.error_message", "", |row| sample(row, |s| s.error_message.clone())),
     column("sample.link", "", |row| sample(row, |s| best(&s.links).cloned())),
     column("class_probability", "", |row| row.class_probability.map_or(Cell::None, Cell::Share)),
+    column("assigned", "", |row| Cell::maybe(&row.assigned)),
+    column("ticket", "", |row| Cell::maybe(&row.ticket)),
+    column("console", "", |row| row.links.get(PAGE).cloned().map_or(Cell::None, Cell::Text)),
 ];
 
 /// Columns of items.
@@ -103,9 +107,21 @@ pub(crate) const fn column<R>(name: &'static str, label: &'static str, cell: fn(
     Column { name, label, cell }
 }
 
-/// The link that leads closest to the failure: the job, else its batch, else the console.
+/// The link that leads closest to the failure: a page of our console, else LlamaCloud's record of the job, of its batch,
+/// its page.
 pub(crate) fn best(links: &Links) -> Option<&String> {
-    ["job", "batch", "console"].iter().find_map(|name| links.get(*name)).or_else(|| links.values().next())
+    // Where our console is configured, LlamaCloud's page has another name.
+    let has_console = links.contains_key(VENDOR_PAGE);
+    links.get(PAGE).filter(|_| has_console).or_else(|| records(links))
+}
+
+fn records(links: &Links) -> Option<&String> {
+    ["job", "batch", PAGE].iter().find_map(|name| links.get(*name)).or_else(|| links.values().next())
+}
+
+/// The page of a group, else what leads closest to the failure of its sample.
+fn page_of(row: &GroupRow) -> Option<&String> {
+    row.links.get(PAGE).or_else(|| best(&row.sample.as_ref()?.links))
 }
 
 pub(crate) fn state(state: GroupState) -> Cell {
@@ -158,6 +174,7 @@ fn marks(row: &GroupRow) -> Cell {
         (row.silenced_until.is_some(), "silenced"),
         (row.retry_outlook.is_some(), "retried"),
         (row.note.is_some(), "note"),
+        (row.assigned.is_some(), "assigned"),
     ];
     let set: Vec<&str> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();
     match set.is_empty() {

@@ -72,7 +72,7 @@ fn merged(view: &ReportView<'_>, key: i64) -> Result<Vec<String>, QueryError> {
 
 fn episodes(view: &ReportView<'_>, key: i64) -> Result<Vec<EpisodeRow>, QueryError> {
     let mut statement = view.connection.prepare(
-        "SELECT ordinal, opened_at, closed_at, closed_how, closed_by FROM episode
+        "SELECT ordinal, opened_at, closed_at, closed_how, closed_by, assigned, ticket FROM episode
          WHERE group_key = ? ORDER BY ordinal DESC",
     )?;
     let rows = statement.query_map([key], |row| {
@@ -82,6 +82,8 @@ fn episodes(view: &ReportView<'_>, key: i64) -> Result<Vec<EpisodeRow>, QueryErr
             closed_at: value::maybe_time(row, "closed_at")?,
             closed_how: row.get("closed_how")?,
             closed_by: row.get("closed_by")?,
+            assigned: row.get("assigned")?,
+            ticket: row.get("ticket")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -49,6 +49,8 @@ pub(crate) struct Base {
     pub(crate) items_in_window: u64,
     first_seen: Timestamp,
     pub(crate) last_seen: Timestamp,
+    assigned: Option<String>,
+    ticket: Option<String>,
 }
 
 /// The groups that match.
@@ -133,6 +135,9 @@ pub(crate) fn complete(
         failures_before_window: before,
         retry_outlook: remarks.retry_outlook(&base.group_id),
         note: remarks.note(base.key),
+        links: view.linker.of_group(&base.group_id),
+        assigned: base.assigned,
+        ticket: base.ticket,
         group_id: base.group_id,
         kind: base.kind,
         state: base.state,
@@ -163,7 +168,7 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
     let mut statement = view.connection.prepare_cached(&format!(
         "SELECT g.group_key, g.group_id, g.kind, g.class, g.class_percent, g.classes, coalesce(g.renamed, g.title) AS title,
                 g.open_items, g.total_items, g.first_seen, g.last_seen,
-                e.ordinal, e.closed_at, a.episode AS announced_episode, a.state AS announced_state, a.announced_at
+                e.ordinal, e.closed_at, e.assigned, e.ticket, a.episode AS announced_episode, a.state AS announced_state, a.announced_at
          FROM error_group g
          LEFT JOIN episode e ON e.group_key = g.group_key
               AND e.ordinal = (SELECT max(ordinal) FROM episode WHERE group_key = g.group_key)
@@ -205,6 +210,8 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
         items_in_window: total_items,
         first_seen: value::time(row, "first_seen")?,
         last_seen: standing.last_seen,
+        assigned: row.get("assigned")?,
+        ticket: row.get("ticket")?,
     })
 }
 
