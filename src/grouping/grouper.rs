@@ -4,13 +4,12 @@ use crate::grouping::cache::{Cache, hash_text};
 use crate::grouping::form_index::FormIndex;
 use crate::grouping::id::{GroupHandle, GroupId};
 use crate::grouping::item_name::mask_item_name;
-use crate::grouping::state::{self, RestoreError, StoredGroup};
 use crate::grouping::title::{self, Titles};
 use crate::grouping::tokens::body;
 use crate::grouping::tokens::form::{Form, hash_of};
 use crate::grouping::tokens::neighbours::shape;
+use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code};
-use crate::grouping::tokens::tokenizer::Scanner;
 use crate::model::item::Kind;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -79,14 +78,6 @@ impl Grouper {
             tokens: Vec::with_capacity(64),
             learned: 0,
         }
-    }
-
-    /// The groups as stored before; feeding more messages goes on as if there had been no break.
-    ///
-    /// # Errors
-    /// A state that this build cannot read, or a reference to a group that is not there.
-    pub fn restore(stored: impl IntoIterator<Item = StoredGroup>) -> Result<Self, RestoreError> {
-        state::restore(stored)
     }
 
     /// The group of a subject; founds one if need be.
@@ -235,7 +226,7 @@ impl Grouper {
     }
 
     /// Gives a group its title; where another has the same, one that says what differs.
-    fn entitle(&mut self, group: u32) {
+    pub(crate) fn entitle(&mut self, group: u32) {
         let form = self.index.form(self.index.families.face_of(group));
         let title = title::title(form);
         let title = match self.titles.owner(&title).filter(|&owner| owner != group) {
@@ -270,18 +261,6 @@ impl Grouper {
     /// A person says two groups are one; `into` lives on. Nothing undoes it.
     pub fn merge(&mut self, from: GroupHandle, into: GroupHandle) {
         self.index.families.absorb(from.0, into.0);
-    }
-
-    /// Groups founded, widened or merged since the last call, oldest first: what has to be stored with the observations.
-    pub fn take_changes(&mut self) -> Vec<StoredGroup> {
-        let changed = self.index.families.take_changed();
-        for &group in &changed {
-            match self.index.families.is_merged(group) {
-                true => self.titles.remove(group),
-                false => self.entitle(group),
-            }
-        }
-        changed.into_iter().map(|group| state::store(self, group)).collect()
     }
 
     /// Reads a subject alone.

@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use crate::grouping::evidence::{self, ENOUGH, free_tail, is_activity, value_weight};
+use crate::grouping::evidence::{ENOUGH, free_tail, is_activity, value_weight};
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{Kinds, SLOT, TokenKind, WordShape, finish, fold};
+use crate::grouping::tokens::token::{SLOT, TokenKind, WordShape, finish, fold};
 
 /// Pieces of a form that are read; what stands behind them is part of the skeleton.
 const READ: usize = 120;
@@ -23,8 +23,6 @@ const LONGEST: usize = 8;
 const RUNS: usize = 10;
 /// Forms of one skeleton that are compared.
 const COMPARED: usize = 48;
-/// Words of a file name with blanks, at most.
-const FILE_WORDS: usize = 7;
 const GAP: u64 = 0x06a9;
 const TAIL: u64 = 0x06aa;
 
@@ -206,22 +204,11 @@ fn is_free(form: &Form, at: usize) -> bool {
         TokenKind::Word(_) if !is_plain(piece) => false,
         TokenKind::Word(_) => {
             lexicon::is_free(form.word(piece).as_bytes())
-                || is_named_value(form, at)
                 || is_call(form, at + 1) && piece.look() == Some(WordShape::Capitals)
                 || is_of_name(form, at)
                 || is_activity(form, at)
-                || is_of_file(form, at)
         }
     }
-}
-
-/// `user support`: a common word right after a noun that a name follows.
-fn is_named_value(form: &Form, at: usize) -> bool {
-    let word = form.word(&form.pieces[at]).as_bytes();
-    evidence::named(form, at)
-        && !lexicon::is_grammar(word)
-        && !lexicon::is_fault(word)
-        && !lexicon::has_verb_ending(word)
 }
 
 /// `New York`: a common word with a capital beside a name.
@@ -237,26 +224,6 @@ fn is_of_name(form: &Form, at: usize) -> bool {
             && lexicon::is_free(form.word(&form.pieces[at]).as_bytes())
     };
     at > 0 && is_capital(at) && (is_name(at + 1) || at > 1 && is_name(at - 1))
-}
-
-/// `final report.pdf`: a word before the ending, where no word that holds the sentence stands between.
-fn is_of_file(form: &Form, at: usize) -> bool {
-    let reach = form.pieces.len().min(at + FILE_WORDS);
-    for piece in &form.pieces[at..reach] {
-        match piece.part {
-            TokenKind::Slot if piece.hash == SLOT && piece.kinds.has(Kinds::FILE) => return true,
-            TokenKind::Slot => {}
-            TokenKind::Punct => return false,
-            TokenKind::Word(_) => {
-                let word = form.word(piece).as_bytes();
-                let is_dense = piece.look() == Some(WordShape::Dense);
-                if !is_plain(piece) && !is_dense || lexicon::is_grammar(word) || lexicon::is_fault(word) {
-                    return false;
-                }
-            }
-        }
-    }
-    false
 }
 
 /// Whether a script without spaces is not the one that the message is written in.
