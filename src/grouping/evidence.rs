@@ -62,6 +62,8 @@ pub(crate) fn value_weight(form: &Form, range: Range<usize>) -> u32 {
         // `could not sign a.pdf`: what was done stands where the first word of a name does.
         _ if may_be_verb && pieces.len() > 1 && List::Vocabulary.knows(first.as_bytes()) => 2,
         _ if pieces.iter().any(is_value) => 12,
+        // `z+`: a mark rather than a name.
+        [_] if first.len() <= 2 => 3,
         [piece] if piece.look() == Some(WordShape::Capitals) => 5,
         _ if first.starts_with(char::is_uppercase) => 8,
         _ => 6,

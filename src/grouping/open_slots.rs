@@ -23,6 +23,8 @@ const LONGEST: usize = 8;
 const RUNS: usize = 10;
 /// Forms of one skeleton that are compared.
 const COMPARED: usize = 48;
+/// Words of a sentence that hardly two causes share.
+const LONG: usize = 8;
 const GAP: u64 = 0x06a9;
 const TAIL: u64 = 0x06aa;
 
@@ -297,20 +299,26 @@ fn is_filled(pattern: &Pattern, forms: &[Form]) -> bool {
     let least = members.first().and_then(|(form, runs)| least_evidence(form, runs, &pattern.shared));
     least.is_some()
         && gaps.all(|(run, (front, back))| {
-            let mut seen = FxHashMap::default();
+            let (mut seen, mut least) = (FxHashMap::default(), least.unwrap_or(ENOUGH));
             for (form, runs) in &members {
                 let range = runs[run].start + usize::from(front)..runs[run].end - usize::from(back);
+                if form.pieces[range.clone()]
+                    .iter()
+                    .any(|piece| piece.is_slot() || piece.look() == Some(WordShape::Ident))
+                {
+                    least = least.max(ENOUGH);
+                }
                 let hash = form.pieces[range.clone()].iter().fold(0, |hash, piece| fold(hash, piece.hash));
                 let weight = free_tail(form).filter(|tail| tail.range == range).map(|tail| tail.weight);
                 seen.entry(hash).or_insert_with(|| weight.unwrap_or_else(|| value_weight(form, range)));
             }
-            seen.len() >= 2 && seen.values().sum::<u32>() >= least.unwrap_or(ENOUGH)
+            seen.len() >= 2 && seen.values().sum::<u32>() >= least
         })
 }
 
 /// The evidence that each gap needs; none where what is shared says too little to speak of one cause.
 ///
-/// Two words are enough, three where the message begins with a gap; one word needs twice the evidence.
+/// Two words are enough, three where the message begins with a gap; one word needs twice the evidence, a long sentence half.
 fn least_evidence(form: &Form, runs: &[Range<usize>], shared: &Shared) -> Option<u32> {
     let gaps: Vec<Range<usize>> = gaps(runs, shared).collect();
     let words = form.constants(0..0) - gaps.iter().map(|gap| words_in(form, gap)).sum::<usize>();
@@ -320,7 +328,8 @@ fn least_evidence(form: &Form, runs: &[Range<usize>], shared: &Shared) -> Option
         1 if begins => None,
         2 if begins => None,
         1 => Some(2 * ENOUGH),
-        _ => Some(ENOUGH),
+        2..LONG => Some(ENOUGH),
+        _ => Some(ENOUGH / 2),
     }
 }
 

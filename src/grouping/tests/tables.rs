@@ -160,7 +160,7 @@ fn data_in_brackets_or_at_the_end_makes_no_difference() {
         "belt torn while feeding (tries so far: 4)",
         "belt torn while feeding [sheet=a.pdf]",
         "belt torn while feeding (a.pdf)",
-        "belt torn (speed 12) while feeding",
+        "belt torn (speed: 12) while feeding",
         "belt torn while feeding: /var/lab/9/a.png",
     ]);
     all_apart(&[

@@ -37,10 +37,10 @@ fn close_of(tokens: &[Token], at: usize) -> Option<usize> {
 
 /// `(reached max retries: 6)`, `[file=a.pdf]`: a bracket of data with a few words that name it; at the end also data alone.
 fn drop_data(text: &[u8], tokens: &mut Vec<Token>) {
-    let mut at = 1;
+    let mut at = 0;
     while at < tokens.len() {
         match close_of(tokens, at) {
-            Some(close) if tokens[at].space && is_data(text, tokens, at..close) => {
+            Some(close) if (at == 0 || tokens[at].space) && is_data(text, tokens, at..close) => {
                 tokens.drain(at..=close);
             }
             _ => at += 1,
@@ -64,7 +64,9 @@ fn is_data(text: &[u8], tokens: &[Token], bracket: Range<usize>) -> bool {
         let is_last = tokens[bracket.start].is_punct(b'(') && bracket.end + 1 == tokens.len();
         return is_last && inside.iter().all(|token| is_value(token) || token.is_punct(b':'));
     }
-    words <= NAMING && inside.iter().any(Token::is_slot)
+    let (from, to) = (tokens[bracket.start].end as usize, tokens[bracket.end].start as usize);
+    let is_marked = words > 1 || text[from..to].iter().any(|byte| matches!(byte, b':' | b'=' | b'/'));
+    is_marked && words <= NAMING && inside.iter().any(Token::is_slot)
 }
 
 /// `No space left on device: '/tmp/a.png'`: a place after a last colon, where a sentence stands before it.

@@ -91,7 +91,7 @@ impl List {
 pub(crate) fn is_telling_key(key: &[u8]) -> bool {
     let lower = key.to_ascii_lowercase();
     let ends = |ending: &&str| lower.ends_with(ending.as_bytes());
-    List::TellingKeys.has(&lower) || is_code_name(&lower) || ["status", "reason", "_type"].iter().any(|e| ends(&e))
+    List::TellingKeys.has(&lower) || is_code_name(&lower) || ["status", "reason", "_type"].iter().any(ends)
 }
 
 /// `code`, `errorCode`, `exit_code`, but not `keycode`; in lower case.
