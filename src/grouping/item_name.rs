@@ -109,11 +109,17 @@ fn is_set_off(message: &str, place: &Range<usize>) -> bool {
             Some('"' | '\'' | '`' | '”' | '“' | '’' | '»' | '」' | '』' | '>')
         )
     );
+    let key = message[..place.start].trim_end_matches(['"', '\'', '`', ' ', ':', '=']);
+    let is_reason = key.len() + 1 < place.start && lexicon::explains(last_word(key).as_bytes());
     let in_path = matches!(before, Some('/' | '\\')) && !matches!(after, Some('/'));
     let before_colon = place.start == 0 && message[place.end..].starts_with(": ");
     let noun = message[..place.start].trim_end().rsplit(' ').next().unwrap_or_default().to_lowercase();
     let named = before == Some(' ') && List::FileNouns.knows(noun.as_bytes());
-    (quoted || in_path || before_colon || named) && place.len() < message.trim().len().saturating_sub(2)
+    (quoted && !is_reason || in_path || before_colon || named) && place.len() < message.trim().len().saturating_sub(2)
+}
+
+fn last_word(text: &str) -> &str {
+    text.rsplit(|char: char| !char.is_alphanumeric() && char != '_').next().unwrap_or_default()
 }
 
 /// Whether the message says what went wrong without this place: then a name without an ending may be a name there.
@@ -198,6 +204,7 @@ mod tests {
             ("\"connection reset\"", "connection reset"),
             ("the report could not be written", "report.pdf"),
             ("unreadable.pdfx", "unreadable.pdf"),
+            (r#"{"error": "out of memory"}"#, "out of memory.pdf"),
             ("nothing", ""),
         ] {
             assert_eq!(mask_item_name(message, name), message, "{name}");

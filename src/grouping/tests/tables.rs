@@ -173,6 +173,22 @@ fn data_in_brackets_or_at_the_end_makes_no_difference() {
 }
 
 #[test]
+fn a_class_around_a_code_makes_no_difference() {
+    one_group(&[
+        "LabRequestError: HTTP 429 from the belt",
+        "HTTP 429 from the belt",
+        "LabError: HTTP 429 from the belt",
+    ]);
+    one_group(&["LabError: TornBeltError: no paper", "TornBeltError: no paper"]);
+    all_apart(&[
+        "LabError: HTTP 429 from the belt",
+        "LabError: HTTP 503 from the belt",
+        "LabError: no paper",
+        "no paper",
+    ]);
+}
+
+#[test]
 fn a_permission_is_kept_in_quotes_too() {
     all_apart(&["Permission 'lab.sheets.get' denied", "Permission 'lab.sheets.print' denied"]);
 }

@@ -14,6 +14,7 @@ const NAMING: usize = 3;
 pub(crate) fn drop_asides(text: &[u8], tokens: &mut Vec<Token>) {
     drop_data(text, tokens);
     drop_last_place(tokens);
+    drop_wrapper(text, tokens);
     let prefix = log_prefix(text, tokens);
     if prefix > 0 && tokens[prefix..].iter().filter(|token| token.is_word()).count() >= 2 {
         tokens.drain(..prefix);
@@ -79,6 +80,18 @@ fn drop_last_place(tokens: &mut Vec<Token>) {
         && before.iter().filter(|token| token.is_word()).count() >= 2
     {
         tokens.truncate(tokens.len() - 2);
+    }
+}
+
+/// `BadRequestError: Error code: 400 …`: a class around a code, which says more.
+fn drop_wrapper(text: &[u8], tokens: &mut Vec<Token>) {
+    let is_code = |token: &Token| matches!(token.part, TokenKind::Word(WordShape::Code | WordShape::Status));
+    if let [class, colon, rest @ ..] = &tokens[..]
+        && colon.is_punct(b':')
+        && lexicon::is_exception(word(text, class))
+        && rest.iter().any(is_code)
+    {
+        tokens.drain(..2);
     }
 }
 
