@@ -38,7 +38,7 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
     let first = !form.pieces[..at].iter().any(|piece| piece.look().is_some());
     let mut weight = base;
     if first {
-        weight = if base >= 12 { 6 } else { base / 6 };
+        weight = base / 6;
     } else if named(form, at) && piece.look().is_some() && base > 2 {
         weight *= 2;
     } else if at >= 2 && form.pieces[at - 1].is_punct(b'=') {
@@ -56,11 +56,7 @@ pub(crate) fn value_weight(form: &Form, range: Range<usize>) -> u32 {
     let pieces = &form.pieces[range.clone()];
     let is_value = |piece: &Piece| piece.is_slot() || piece.look() == Some(WordShape::Ident);
     let first = form.word(&pieces[0]);
-    let is_lower = pieces[0].look().is_some() && first.starts_with(|char: char| char.is_ascii_lowercase());
-    let may_be_verb = is_lower && !is_activity(form, range.start);
     let weight = match pieces {
-        // `could not sign a.pdf`: what was done stands where the first word of a name does.
-        _ if may_be_verb && pieces.len() > 1 && List::Vocabulary.knows(first.as_bytes()) => 2,
         _ if pieces.iter().any(is_value) => 12,
         // `z+`: a mark rather than a name.
         [_] if first.len() <= 2 => 3,

@@ -246,9 +246,6 @@ fn shared(one: &Form, ones: &[Range<usize>], other: &Form, others: &[Range<usize
             return None;
         }
         differs = true;
-        if is_tail(one, ra) {
-            return Some((0, 0));
-        }
         let most = a.len().min(b.len()) - 1;
         let front = a.iter().zip(b).take_while(same).count().min(most);
         let back = a.iter().rev().zip(b.iter().rev()).take_while(same).count().min(most - front);
@@ -256,11 +253,6 @@ fn shared(one: &Form, ones: &[Range<usize>], other: &Form, others: &[Range<usize
     };
     let shared = ones.iter().zip(others).map(of_run).collect();
     differs.then_some(shared)
-}
-
-/// Whether the run is all that stands behind a colon.
-fn is_tail(form: &Form, run: &Range<usize>) -> bool {
-    run.end == form.pieces.len() && free_tail(form).is_some_and(|tail| tail.range == *run)
 }
 
 /// The hash of a pattern as this form fills it; none if it is too short for it.
