@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::grouping::item_name::mask_item_name;
 use crate::grouping::tokens::body;
 use crate::grouping::tokens::neighbours::shape;
+use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::token::{Token, TokenKind, WordShape};
-use crate::grouping::tokens::tokenizer::Scanner;
 
 /// Features are numbered by a hash of so many bits.
 pub const BITS: u32 = 17;

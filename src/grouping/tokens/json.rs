@@ -3,10 +3,10 @@
 //! An error body is read for the fields that name or explain the error; all other fields vanish, so that their order,
 //! number and content make no difference. An object without such a field is one slot.
 
-use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::lexicon::{self, List};
+use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::span::is_reason;
 use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape, hash_code, hash_word};
-use crate::grouping::tokens::tokenizer::Scanner;
 
 /// Nesting followed.
 const DEPTH: u8 = 6;
@@ -16,7 +16,7 @@ fn is_short_code(content: &[u8]) -> bool {
     (1..=40).contains(&content.len())
         && content.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
         && content.iter().any(u8::is_ascii_alphabetic)
-        && !lexicon::is_flag(content)
+        && !List::Flags.has(content)
         && content.iter().filter(|byte| byte.is_ascii_digit()).count() <= 6
 }
 
@@ -27,42 +27,6 @@ fn is_sentence(content: &[u8]) -> bool {
 
 fn is_reason_or(tells: bool, content: &[u8]) -> bool {
     tells || is_reason(content)
-}
-
-fn is_code_key(key: &[u8]) -> bool {
-    matches!(
-        key,
-        b"code"
-            | b"status"
-            | b"Code"
-            | b"type"
-            | b"error_code"
-            | b"errorCode"
-            | b"status_code"
-            | b"statusCode"
-            | b"error_type"
-            | b"errorType"
-            | b"__type"
-            | b"kind"
-    )
-}
-
-fn carries_input(key: &[u8]) -> bool {
-    matches!(
-        key,
-        b"input"
-            | b"input_value"
-            | b"payload"
-            | b"params"
-            | b"ctx"
-            | b"context"
-            | b"request"
-            | b"headers"
-            | b"loc"
-            | b"metadata"
-            | b"data"
-            | b"args"
-    )
 }
 
 impl Scanner<'_, '_> {
@@ -149,9 +113,10 @@ impl Scanner<'_, '_> {
             return to;
         }
         let name = &self.text[key.0..key.1];
-        let (tells, code) = (lexicon::explains(name) || is_code_key(name) || name == b"title", is_code_key(name));
+        let code = List::CodeKeys.knows(name);
+        let tells = code || lexicon::explains(name) || name == b"title";
         match self.text[at] {
-            b'{' | b'[' if !carries_input(name) => self.container(at, to, depth + 1, tells),
+            b'{' | b'[' if !List::InputFields.knows(name) => self.container(at, to, depth + 1, tells),
             b'{' | b'[' => self.balanced(at, to).unwrap_or(to),
             b'"' | b'\'' => {
                 if tells {
@@ -165,7 +130,7 @@ impl Scanner<'_, '_> {
                     return (close + 1).min(to);
                 }
                 self.space |= !tells;
-                self.string(at, to, tells || !carries_input(name) && is_sentence(&self.text[at + 1..close]))
+                self.string(at, to, tells || !List::InputFields.knows(name) && is_sentence(&self.text[at + 1..close]))
             }
             _ => {
                 let end = at
