@@ -87,11 +87,14 @@ async function newTab() {
   return tab;
 }
 
+/** How many pixels a page is wider than the screen. */
+const excess = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
 /** Nothing sticks out sideways, everything that is tapped is large enough, and axe finds nothing serious. */
 async function examine({ page }, name, width, scheme) {
   await page.setViewport({ width, height: 800, isMobile: width < 500, hasTouch: width < 500 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const wide = await excess(page);
   assert.ok(wide <= 0, `${name} at ${width} is ${wide} px too wide`);
   const tapped = "button, .button, nav a, .rows .main[href], input:not([type=hidden],[type=checkbox],[type=radio]), select, .pick";
   const small = await page.$$eval(tapped, (all) =>
@@ -116,6 +119,8 @@ async function examine({ page }, name, width, scheme) {
 /** Another kind of screen loads the page again: what was typed before is gone. */
 async function everywhere(tab, name) {
   for (const width of [360, 1200]) for (const scheme of ["light", "dark"]) await examine(tab, name, width, scheme);
+  await tab.page.setViewport({ width: 1000, height: 800 });
+  assert.ok((await excess(tab.page)) <= 0, `${name} is too wide at 1000`);
   await tab.page.setViewport({ width: 360, height: 800, isMobile: true, hasTouch: true });
 }
 
@@ -259,7 +264,7 @@ async function hostile(tab) {
   const harmless = async (what) => {
     const pwned = await page.evaluate(() => document.documentElement.dataset.pwned);
     assert.equal(pwned, undefined, `${what}: something ran`);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const wide = await excess(page);
     assert.ok(wide <= 0, `${what} is ${wide} px too wide`);
   };
   const group = report("groups", "--state", "new,ongoing,regressed,escalating")[0].group_id;

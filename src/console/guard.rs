@@ -29,6 +29,10 @@ const SESSION_HTTPS: &str = "__Host-llama-triage";
 /// The cookie that remembers what a person typed as their name where no one is asked who they are.
 const NAME: &str = "llama-triage-name";
 
+/// Headers that proxies add.
+const OF_PROXIES: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
 /// Paths that are answered before a log-in.
 const BEFORE_LOG_IN: [&str; 3] = ["/log-in", "/style.css", "/icon.svg"];
 
@@ -51,6 +55,12 @@ fn admit(console: &Arc<Console>, request: &Request) -> Result<Visitor, Box<Respo
     let host = only(headers, &header::HOST).unwrap_or_default();
     if !console.access.hosts.allow(host) {
         return Err(refuse("This name does not lead to the console: add it to console.hosts or service.public-url."));
+    }
+    if console.access.is_open() && OF_PROXIES.iter().any(|name| headers.contains_key(*name)) {
+        // Some proxies ask by the name of this host, whoever asks them.
+        return Err(refuse(
+            "A proxy leads here, but no one is asked who they are: set the credential console-token, or console.trusted-header.",
+        ));
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
         // Browsers send forms with their length. What a proxy and this program might end at different bytes could hide

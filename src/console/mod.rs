@@ -36,7 +36,7 @@ use crate::config::load::ConfigError;
 use crate::config::reprocess::ReprocessConfig;
 use crate::console::access::attempts::Attempts;
 use crate::console::access::form_token::Forms;
-use crate::console::access::host::Hosts;
+use crate::console::access::host::{Hosts, is_loopback, without_port};
 use crate::console::access::session::{SHORTEST_TOKEN, Sessions};
 use crate::console::error::PageError;
 use crate::ledger::Ledger;
@@ -199,6 +199,26 @@ impl Access {
     }
 }
 
+/// Refuses an address for people that leads to a console where no one is asked who they are: it answers names of this
+/// host alone.
+///
+/// # Errors
+/// It is such an address.
+pub(crate) fn refuse_open_name(access: &Access, public_url: Option<&str>) -> Result<(), ConfigError> {
+    let name = public_url.and_then(authority);
+    match name {
+        Some(name) if access.is_open() && !is_loopback(without_port(&name)) => Err(ConfigError::Credential(format!(
+            "service.public-url leads to the console by the name {name}, but no one is asked who they are, and then only names of this host are answered: set the credential `console-token` (or console.token-file), or console.trusted-header with console.trusted-proxies"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The host of an address, with its port.
+fn authority(url: &str) -> Option<String> {
+    Some(url.split_once("://")?.1.split('/').next()?.to_owned())
+}
+
 fn sign_on(header: &str, proxies: &[String]) -> Result<SignOn, ConfigError> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if header.is_empty() || !header.bytes().all(is_word) {
@@ -219,7 +239,6 @@ fn sign_on(header: &str, proxies: &[String]) -> Result<SignOn, ConfigError> {
 }
 
 fn names(config: &ConsoleConfig, public_url: Option<&str>) -> Vec<String> {
-    let authority = |url: &str| Some(url.split_once("://")?.1.split('/').next()?.to_owned());
     config.hosts.iter().cloned().chain(public_url.and_then(authority)).collect()
 }
 
@@ -384,6 +403,18 @@ mod tests {
         assert!(closed.refuse_open_address(public).is_ok());
         let sign_on = "trusted-header = \"X-User\"\ntrusted-proxies = [\"127.0.0.1\", \"unix\"]";
         assert!(Access::new(&configured(sign_on), None, None).unwrap().refuse_open_address(public).is_ok());
+    }
+
+    #[test]
+    fn an_address_for_people_needs_a_log_in() {
+        let open = Access::new(&configured(""), None, None).unwrap();
+        assert!(refuse_open_name(&open, Some("https://triage.example.com")).is_err());
+        for url in [None, Some("http://localhost:9180"), Some("http://127.0.0.1:9180/"), Some("http://[::1]:9180")] {
+            assert!(refuse_open_name(&open, url).is_ok(), "{url:?}");
+        }
+        let token = SecretString::from("0123456789abcdef");
+        let closed = Access::new(&configured(""), None, Some(&token)).unwrap();
+        assert!(refuse_open_name(&closed, Some("https://triage.example.com")).is_ok());
     }
 
     #[test]

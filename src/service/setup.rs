@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::config::channel::ChannelConfig;
 use crate::config::load::ConfigError;
 use crate::config::project::ProjectConfig;
-use crate::console::{Access, ConsoleSetup};
+use crate::console::{Access, ConsoleSetup, refuse_open_name};
 use crate::credentials::{Credentials, SecretUse};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
@@ -102,6 +102,7 @@ impl Setup {
 /// Whether the console can be answered where the service listens.
 fn check_console(config: &Config, token: Option<&SecretString>) -> Result<(), ConfigError> {
     let access = Access::new(&config.console, config.service.public_url.as_deref(), token)?;
+    refuse_open_name(&access, config.service.public_url.as_deref())?;
     config.service.listen.map_or(Ok(()), |address| access.refuse_open_address(address.ip()))
 }
 

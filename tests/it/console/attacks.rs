@@ -151,6 +151,18 @@ async fn an_address_that_others_reach_is_refused_without_a_log_in() {
     site.configure("[service]\nlisten = \"0.0.0.0:0\"\n[console]\nenabled = true\n");
     refused(&site, &["serve"]);
     refused(&site, &["check-config"]);
+    site.configure(
+        "[service]\nlisten = \"127.0.0.1:0\"\npublic-url = \"https://triage.example.com\"\n[console]\nenabled = true\n",
+    );
+    refused(&site, &["serve"]);
+    refused(&site, &["check-config"]);
+    // A proxy may ask by the name of this host, whoever asks it.
+    site.configure("");
+    let console = start(&site);
+    for (name, value) in [("x-forwarded-for", "203.0.113.7"), ("via", "1.1 proxy"), ("forwarded", "for=203.0.113.7")] {
+        let answer = console.client.get(console.url("/")).header(name, value).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{name}");
+    }
 }
 
 /// A site whose console asks for the token.
