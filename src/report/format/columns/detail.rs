@@ -90,7 +90,7 @@ pub(crate) fn events(rows: &[(&ItemDetail, &ItemEvent)], choice: Choice<'_>) -> 
 }
 
 /// `transient, 93 % (model: "no healthy backend"); of the newest 12 open items: 10 transient, 2 unknown`.
-fn class(detail: &GroupDetail) -> String {
+pub(crate) fn class(detail: &GroupDetail) -> String {
     let GroupRow { class, class_probability, classes, .. } = &detail.group;
     let percent = class_probability.map(|probability| format!(", {:.0} %", probability * 100.0)).unwrap_or_default();
     let words = detail.class_words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
