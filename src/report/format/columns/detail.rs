@@ -162,7 +162,7 @@ pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &AnswerLayout
     ]
 }
 
-/// "Ann Example, https://tickets.example/4711".
+/// "to Ann Example", with the address of the ticket behind it.
 fn assigned(group: &GroupRow) -> Option<String> {
     let ticket = group.ticket.as_ref().map_or_else(String::new, |ticket| format!(", {ticket}"));
     group.assigned.as_ref().map(|name| format!("to {name}{ticket}"))
