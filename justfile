@@ -60,7 +60,7 @@ load:
 
 # Build the Debian package; install, upgrade and purge it in a temporary root
 deb:
-    ci/deb.sh release test
+    ci/deb.sh dist test
 
 # Boot the package under systemd in a container (root needed)
 boot: deb

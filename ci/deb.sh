@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the Debian package; with "test" behind it, also installs, upgrades, removes and purges it in a throw-away root.
-#   ci/deb.sh [PROFILE] [test]     PROFILE: release (default), or dev for a quick test of the packaging alone
+#   ci/deb.sh [PROFILE] [test]     PROFILE: dist (default), or dev for a quick test of the packaging alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
-profile=${1:-release}
+profile=${1:-dist}
 folder=target/$([ "$profile" = dev ] && echo debug || echo "$profile")
 
 if ! cargo deb --version >/dev/null 2>&1; then
@@ -22,7 +22,7 @@ mkdir -p target/deb
 "$binary" completions fish >target/deb/llama-triage.fish
 sed 's|^#:schema .*|#:schema /usr/share/llama-triage/schema.json|' config/example.toml >target/deb/config.toml
 # --fast: a test need not wait for the best compression.
-cargo deb --quiet --locked --no-build --profile "$profile" $([ "$profile" = release ] || echo --fast) >/dev/null
+cargo deb --quiet --locked --no-build --profile "$profile" $([ "$profile" = dist ] || echo --fast) >/dev/null
 deb=$(ls target/debian/*.deb)
 echo "$deb: $(stat -c %s "$deb") bytes"
 [ "${2:-}" = test ] || exit 0

@@ -10,7 +10,7 @@ dry=${2:-}
 [ -z "$(git tag --list "v$version")" ] || { echo "v$version exists"; exit 2; }
 [ -z "$(git status --porcelain)" ] || [ -n "$dry" ] || { echo "commit or stash first"; exit 2; }
 
-profile=release
+profile=dist
 if [ -n "$dry" ]; then
     [ "$dry" = --dry-run ] || { echo "unknown flag: $dry"; exit 2; }
     profile=dev

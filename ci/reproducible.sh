@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the release binary twice, in two folders, and compares the bytes. Takes two full release builds.
+# Builds the binary of packages twice, in two folders, and compares the bytes. Takes two full builds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/release.env
@@ -11,8 +11,8 @@ for n in 1 2; do
     git archive HEAD | tar -x -C "$work/$n"
     # The folder's own name is mapped away, as ci/release.env does for the usual one.
     (cd "$work/$n" && RUSTFLAGS="$RELEASE_FLAGS --remap-path-prefix=$work/$n=/src" CARGO_TARGET_DIR="$work/$n/target" \
-        cargo build --quiet --locked --release)
+        cargo build --quiet --locked --profile dist)
 done
-sha256sum "$work"/[12]/target/release/llama-triage
-cmp "$work/1/target/release/llama-triage" "$work/2/target/release/llama-triage"
-echo "the release build is reproducible"
+sha256sum "$work"/[12]/target/dist/llama-triage
+cmp "$work/1/target/dist/llama-triage" "$work/2/target/dist/llama-triage"
+echo "the build is reproducible"

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rusqlite::{Connection, params};
 
 use super::parts::Clock;
-use super::server::{self, Item};
+use super::server::{Item, Shape};
 
 const TABLE: &str = "CREATE TABLE item (
     item_id TEXT NOT NULL PRIMARY KEY, item_name TEXT NOT NULL, batch_id TEXT NOT NULL, status TEXT NOT NULL,
@@ -15,22 +15,22 @@ const TABLE: &str = "CREATE TABLE item (
 const INSERT: &str = "INSERT OR IGNORE INTO item VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// Inserts every item of the account, 10,000 rows sorted by key in a transaction.
-pub(crate) fn run(batches: usize, path: &Path) {
+pub(crate) fn run(shape: &Shape, path: &Path) {
     let mut connection = Connection::open(path).expect("a database");
     for (pragma, value) in [("journal_mode", "wal"), ("synchronous", "normal"), ("cache_size", "-65536")] {
         connection.pragma_update(None, pragma, value).expect("a pragma");
     }
     connection.execute_batch(TABLE).expect("a table");
     let (mut seconds, mut processor) = (0.0, 0);
-    for pair in (0..batches).collect::<Vec<_>>().chunks(2) {
+    for some in (0..shape.batches).collect::<Vec<_>>().chunks(10_000 / shape.listed()) {
         let rows: Vec<(usize, Item)> =
-            pair.iter().flat_map(|&b| (0..server::ITEMS).map(move |n| (b, server::item(b, n)))).collect();
+            some.iter().flat_map(|&b| (0..shape.listed()).map(move |n| (b, shape.item(b, n)))).collect();
         let (begun, mut clock) = (Instant::now(), Clock::start());
         insert(&mut connection, rows);
         seconds += begun.elapsed().as_secs_f64();
         processor += clock.lap();
     }
-    let items = batches * server::ITEMS;
+    let items = shape.batches * shape.listed();
     println!(
         "  bare loop, one plain table: {:>9.0} items/s  ({seconds:.2} s; {:.2} µs of processor time an item)",
         items as f64 / seconds,

@@ -1,7 +1,8 @@
 //! How fast a scan is, against a server that answers from memory, and how much memory it takes. See `README.md` beside it.
 //!
-//! `cargo bench --bench scan` measures 200,000 items; `-- large` 1,000,000 and 2,000,000 too;
-//! `-- sdk PYTHON` the vendor's Python SDK (see `sdk.py`) beside ours in the same run.
+//! `cargo bench --bench scan` measures every shape of account (see `SHAPES`) at 200,000 items, the small batches at 50,000;
+//! `-- SHAPE BATCHES…` one of them in these sizes; `-- large` the first two at 1,000,000 and 2,000,000 items, too.
+//! `-- sdk PYTHON` puts the vendor's Python SDK (see `sdk.py`) beside ours in the same run.
 //! The server and every measured step run as processes of their own, so that neither's memory counts as the other's.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
@@ -15,31 +16,36 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use server::{SHAPES, Shape};
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["serve", batches] => server::serve(batches.parse().expect("a number of batches")),
-        ["bare", batches, ledger] => bare::run(batches.parse().expect("a number of batches"), Path::new(ledger)),
-        ["parts", batches, ledger] => parts::run(batches.parse().expect("a number of batches"), Path::new(ledger)),
+        ["serve", shape, batches] => server::serve(Shape::parse(shape, batches)),
+        ["bare", shape, batches, ledger] => bare::run(&Shape::parse(shape, batches), Path::new(ledger)),
+        ["parts", shape, batches, ledger] => parts::run(&Shape::parse(shape, batches), Path::new(ledger)),
         ["step", name, url, ledger] => steps::run(name, url, Path::new(ledger)),
-        ["large"] => [40, 200, 400].into_iter().for_each(|batches| measure(batches, None)),
-        ["sdk", python] => measure(40, Some(python)),
-        _ => measure(40, None),
+        ["large"] => {
+            for shape in &SHAPES[..2] {
+                [40, 200, 400].into_iter().for_each(|batches| measure(shape.of(batches), None));
+            }
+        }
+        ["sdk", python] => SHAPES[..2].iter().for_each(|shape| measure(*shape, Some(python))),
+        [shape, sizes @ ..] => sizes.iter().for_each(|batches| measure(Shape::parse(shape, batches), None)),
+        [] => SHAPES.into_iter().for_each(|shape| measure(shape, None)),
     }
 }
 
-/// All steps on an account of so many batches with 4,000 failed and 1,000 skipped items each.
-///
-/// With a Python that has the vendor's SDK, that goes first.
-fn measure(batches: usize, python: Option<&str>) {
-    println!("{} items in {batches} batches", batches * server::ITEMS);
+/// All steps on an account of this shape. With a Python that has the vendor's SDK, that runs first.
+fn measure(shape: Shape, python: Option<&str>) {
+    let (name, batches) = (shape.name, shape.batches.to_string());
+    println!("{name}: {} items in {batches} batches", shape.batches * shape.listed());
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let ledger = folder.path().join("ledger.db");
-    let plain = folder.path().join("plain.db");
-    call(&["bare", &batches.to_string(), &plain.display().to_string()]);
-    call(&["parts", &batches.to_string(), &folder.path().join("parts.db").display().to_string()]);
-    let mut server = start(&["serve", &batches.to_string()]);
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    call(&["bare", name, &batches, &file("plain.db")]);
+    call(&["parts", name, &batches, &file("parts.db")]);
+    let mut server = start(&["serve", name, &batches]);
     let mut url = String::new();
     let output = server.stdout.take().expect("the server's output is piped");
     BufReader::new(output).read_line(&mut url).expect("the server says where it is");
@@ -49,7 +55,7 @@ fn measure(batches: usize, python: Option<&str>) {
     for step in ["first", "again", "touched", "relist", "reads"] {
         // A commit waits for all that was written to the disk before it, which minutes later is long done.
         rustix::fs::sync();
-        call(&["step", step, url.trim(), &ledger.display().to_string()]);
+        call(&["step", step, url.trim(), &file("ledger.db")]);
     }
     server.kill().expect("the server still runs");
     server.wait().expect("the server ends");

@@ -9,12 +9,13 @@ use llama_triage::internals::ledger::open;
 use llama_triage::internals::model::{Kind, Observation};
 use llama_triage::internals::scan::{Classified, GroupChange, IngestWork, ListingContext, Sighting, ingest};
 
-use super::server::{self, Item};
+use super::server::{Item, Shape};
 
 const PARTS: [&str; 4] = ["hashing", "grouping", "sorting", "writing"];
 
 /// Runs every part over the whole account, twice: the second time everything is known.
-pub(crate) fn run(batches: usize, path: &Path) {
+pub(crate) fn run(shape: &Shape, path: &Path) {
+    let batches = shape.batches;
     let mut connection = open::writer(path).expect("a ledger");
     let tx = connection.transaction().expect("a transaction");
     tx.execute_batch("INSERT INTO project (project_key, name, project_id, first_seen, list_read_at) VALUES (1, 'bench', NULL, 0, NULL)").expect("a project");
@@ -27,10 +28,10 @@ pub(crate) fn run(batches: usize, path: &Path) {
     let mut grouper = Grouper::new();
     for (name, seen_at) in [("first time", 1), ("again", 2)] {
         let mut spent = [0; PARTS.len()];
-        for pair in (0..batches).collect::<Vec<_>>().chunks(2) {
-            take_in(&mut connection, &mut grouper, pair, seen_at, &mut spent);
+        for some in (0..batches).collect::<Vec<_>>().chunks(10_000 / shape.listed()) {
+            take_in(shape, &mut connection, &mut grouper, some, seen_at, &mut spent);
         }
-        let items = u64::try_from(batches * server::ITEMS).expect("a count");
+        let items = u64::try_from(batches * shape.listed()).expect("a count");
         let each = |(part, nanos): (&str, u64)| format!("{part} {:.2}", nanos as f64 / items as f64 / 1000.0);
         let parts: Vec<String> = PARTS.into_iter().zip(spent).map(each).collect();
         println!("  one thread, {name}, µs of processor time an item: {}", parts.join(", "));
@@ -38,15 +39,16 @@ pub(crate) fn run(batches: usize, path: &Path) {
 }
 
 fn take_in(
+    shape: &Shape,
     connection: &mut rusqlite::Connection,
     grouper: &mut Grouper,
-    pair: &[usize],
+    some: &[usize],
     seen_at: i64,
     spent: &mut [u64; 4],
 ) {
-    let listed: Vec<(ListingContext, Observation)> = pair
+    let listed: Vec<(ListingContext, Observation)> = some
         .iter()
-        .flat_map(|&b| (0..server::ITEMS).map(move |n| (place(b, seen_at), observation(server::item(b, n)))))
+        .flat_map(|&b| (0..shape.listed()).map(move |n| (place(b, seen_at), observation(shape.item(b, n)))))
         .collect();
     let mut clock = Clock::start();
     let mut work = IngestWork {

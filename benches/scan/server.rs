@@ -8,16 +8,65 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Failed items of a batch.
-pub(crate) const FAILED: usize = 4_000;
-/// Skipped items of a batch.
-pub(crate) const SKIPPED: usize = 1_000;
-/// All items that a scan lists of a batch.
-pub(crate) const ITEMS: usize = FAILED + SKIPPED;
-
 const PAGE: usize = 1_000;
 
-/// A failed or skipped item.
+/// An account of finished batches: how many items they hold, and how their times and messages lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// The word for it on the command line.
+    pub(crate) name: &'static str,
+    pub(crate) batches: usize,
+    failed: usize,
+    skipped: usize,
+    /// Items that ended well, which only a search for recoveries lists.
+    completed: usize,
+    /// Minutes between two batches.
+    minutes_apart: i64,
+    /// All items ended within one minute, after every batch was made.
+    is_outage: bool,
+    /// All items of a kind say the same.
+    is_one_group: bool,
+}
+
+const FRIENDLY: Shape = Shape {
+    name: "friendly",
+    batches: 40,
+    failed: 4_000,
+    skipped: 1_000,
+    completed: 0,
+    minutes_apart: 30,
+    is_outage: false,
+    is_one_group: false,
+};
+
+/// The shapes that are measured, at their least size.
+pub(crate) const SHAPES: [Shape; 5] = [
+    FRIENDLY,
+    Shape { name: "outage", completed: 1_000, minutes_apart: 12 * 60, is_outage: true, ..FRIENDLY },
+    Shape { name: "mixed", completed: 1_000, ..FRIENDLY },
+    Shape { name: "one-group", is_one_group: true, ..FRIENDLY },
+    Shape { name: "small", batches: 10_000, failed: 5, skipped: 0, completed: 5, minutes_apart: 3, ..FRIENDLY },
+];
+
+impl Shape {
+    /// The shape of this name with so many batches.
+    pub(crate) fn parse(name: &str, batches: &str) -> Shape {
+        let shape = SHAPES.into_iter().find(|shape| shape.name == name).expect("a shape");
+        shape.of(batches.parse().expect("a number of batches"))
+    }
+
+    /// The same with so many batches.
+    pub(crate) fn of(self, batches: usize) -> Shape {
+        Shape { batches, ..self }
+    }
+
+    /// The items that a scan lists of a batch.
+    pub(crate) fn listed(&self) -> usize {
+        self.failed + self.skipped
+    }
+}
+
+/// A failed or skipped item, or one that completed.
 pub(crate) struct Item {
     pub(crate) item_id: String,
     pub(crate) name: String,
@@ -32,26 +81,40 @@ pub(crate) struct Item {
 /// How long a batch is worked on, in seconds.
 const BATCH_SECONDS: u64 = 7_200;
 
-/// When a batch was created: one each half hour, the newest first.
-fn created_at(batch: usize) -> Timestamp {
-    let newest = Timestamp::constant(1_795_435_200, 0);
-    newest - SignedDuration::from_mins(30 * i64::try_from(batch).expect("a batch number"))
-}
+const NEWEST: Timestamp = Timestamp::constant(1_795_435_200, 0);
 
-/// The item at a position of a batch; the same on every call. Ids are random, two of three texts are unique.
-pub(crate) fn item(batch: usize, position: usize) -> Item {
-    let mut random = Random(((batch * ITEMS + position) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let failed = position < FAILED;
-    let seconds = (random.next() % BATCH_SECONDS) as i64;
-    Item {
-        item_id: format!("dfl-{}", random.uuid()),
-        name: format!("invoice {} of {}.pdf", position, batch),
-        status: if failed { "failed" } else { "skipped" },
-        message: failed.then(|| message(position, &mut random)),
-        skip_reason: (!failed).then_some(["already_processed", "size_limit_exceeded"][position % 2]),
-        job_id: format!("pjb-{}", random.uuid()),
-        record_id: random.uuid(),
-        completed_at: (created_at(batch) + SignedDuration::from_secs(seconds)).to_string(),
+impl Shape {
+    /// When a batch was created, the newest first.
+    fn created_at(&self, batch: usize) -> Timestamp {
+        NEWEST - SignedDuration::from_mins(self.minutes_apart * i64::try_from(batch).expect("a batch number"))
+    }
+
+    fn ended_at(&self, batch: usize) -> Timestamp {
+        let made_at = if self.is_outage { NEWEST } else { self.created_at(batch) };
+        made_at + SignedDuration::from_secs(BATCH_SECONDS as i64)
+    }
+
+    /// The item at a position of a batch; the same on every call. Ids are random, two of three texts are unique.
+    pub(crate) fn item(&self, batch: usize, position: usize) -> Item {
+        let number = batch * (self.listed() + self.completed) + position;
+        let mut random = Random((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let failed = position < self.failed;
+        let is_listed = position < self.listed();
+        let seconds_left = random.next() % if self.is_outage { 60 } else { BATCH_SECONDS };
+        let completed_at = self.ended_at(batch) - SignedDuration::from_secs(seconds_left as i64);
+        let message_of = if self.is_one_group { 1 } else { position };
+        Item {
+            item_id: format!("dfl-{}", random.uuid()),
+            name: format!("invoice {} of {}.pdf", position, batch),
+            status: ["completed", "skipped", "failed"][usize::from(is_listed) + usize::from(failed)],
+            message: failed.then(|| message(message_of, &mut random)),
+            skip_reason: (is_listed && !failed).then_some(
+                ["already_processed", "size_limit_exceeded"][if self.is_one_group { 1 } else { position % 2 }],
+            ),
+            job_id: format!("pjb-{}", random.uuid()),
+            record_id: random.uuid(),
+            completed_at: completed_at.to_string(),
+        }
     }
 }
 
@@ -73,10 +136,10 @@ fn message(position: usize, random: &mut Random) -> String {
     }
 }
 
-/// Serves `batches` batches until killed; prints its address first.
-pub(crate) fn serve(batches: usize) {
-    let pages: Vec<[Vec<String>; 2]> = (0..batches).map(render).collect();
-    let account = Arc::new(Account { pages, touched: AtomicU64::new(0) });
+/// Serves an account of this shape until killed; prints its address first.
+pub(crate) fn serve(shape: Shape) {
+    let pages: Vec<[Vec<String>; 2]> = (0..shape.batches).map(|batch| render(&shape, batch)).collect();
+    let account = Arc::new(Account { shape, pages, touched: AtomicU64::new(0) });
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     println!("http://{}", listener.local_addr().expect("an address"));
     for stream in listener.incoming() {
@@ -86,6 +149,8 @@ pub(crate) fn serve(batches: usize) {
 }
 
 struct Account {
+    shape: Shape,
+    /// The pages of failed, and of skipped items of each batch.
     pages: Vec<[Vec<String>; 2]>,
     touched: AtomicU64,
 }
@@ -119,39 +184,49 @@ impl Account {
             return self.batches(offset);
         };
         let batch: usize = batch.rsplit('-').next().and_then(|n| n.parse().ok()).expect("a batch id of ours");
-        let kind = usize::from(value("status") == Some("skipped"));
-        let page = self.pages[batch][kind].get(offset / PAGE);
+        let Some(status) = value("status") else {
+            let all = self.shape.listed() + self.shape.completed;
+            return page(&self.shape, batch, offset..all.min(offset + PAGE));
+        };
+        let page = self.pages[batch][usize::from(status == "skipped")].get(offset / PAGE);
         page.cloned().unwrap_or_else(|| r#"{"items":[]}"#.to_owned())
     }
 
     fn batches(&self, offset: usize) -> String {
         let touched = self.touched.load(Ordering::Relaxed);
-        let rows: Vec<String> = (offset..self.pages.len().min(offset + PAGE)).map(|n| batch(n, touched)).collect();
+        let shown = offset..self.pages.len().min(offset + PAGE);
+        let rows: Vec<String> = shown.map(|number| batch(&self.shape, number, touched)).collect();
         format!(r#"{{"items":[{}],"next_page_token":null,"total_size":null}}"#, rows.join(","))
     }
 }
 
-fn batch(number: usize, touched: u64) -> String {
+fn batch(shape: &Shape, number: usize, touched: u64) -> String {
+    let total = shape.listed() + shape.completed;
     format!(
-        r#"{{"id":"bjb-{number}","project_id":"proj-1","job_type":"parse","status":"completed","total_items":{ITEMS},"processed_items":{ITEMS},"failed_items":{FAILED},"skipped_items":{SKIPPED},"created_at":"{}","updated_at":"{}"}}"#,
-        created_at(number),
-        created_at(number) + SignedDuration::from_secs(BATCH_SECONDS as i64 + touched as i64),
+        r#"{{"id":"bjb-{number}","project_id":"proj-1","job_type":"parse","status":"completed","total_items":{total},"processed_items":{total},"failed_items":{},"skipped_items":{},"created_at":"{}","updated_at":"{}"}}"#,
+        shape.failed,
+        shape.skipped,
+        shape.created_at(number),
+        shape.ended_at(number) + SignedDuration::from_secs(touched as i64),
     )
 }
 
-fn render(batch: usize) -> [Vec<String>; 2] {
-    let page = |from: usize, to: usize| {
-        let mut rows = String::new();
-        for position in from..to {
-            if position > from {
-                rows.push(',');
-            }
-            render_item(&mut rows, &item(batch, position));
+fn render(shape: &Shape, batch: usize) -> [Vec<String>; 2] {
+    let pages =
+        |from: usize, to: usize| (from..to).step_by(PAGE).map(|at| page(shape, batch, at..to.min(at + PAGE))).collect();
+    [pages(0, shape.failed), pages(shape.failed, shape.listed())]
+}
+
+fn page(shape: &Shape, batch: usize, positions: std::ops::Range<usize>) -> String {
+    let first = positions.start;
+    let mut rows = String::new();
+    for position in positions {
+        if position > first {
+            rows.push(',');
         }
-        format!(r#"{{"items":[{rows}],"next_page_token":null,"total_size":null}}"#)
-    };
-    let pages = |from: usize, to: usize| (from..to).step_by(PAGE).map(|at| page(at, to.min(at + PAGE))).collect();
-    [pages(0, FAILED), pages(FAILED, ITEMS)]
+        render_item(&mut rows, &shape.item(batch, position));
+    }
+    format!(r#"{{"items":[{rows}],"next_page_token":null,"total_size":null}}"#)
 }
 
 fn render_item(rows: &mut String, item: &Item) {

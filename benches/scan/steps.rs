@@ -36,8 +36,9 @@ async fn report(name: &str, url: &str, path: &Path) {
     ledger.close().await.expect("the ledger closes");
     assert!(summary.complete, "{:?}", summary.error);
     println!(
-        "  {name:<27} {:>9.0} items/s  ({seconds:.3} s, {} requests, {} new, peak {} MiB)",
+        "  {name:<27} {:>9.0} items/s  ({seconds:.3} s, {:.2} s of processor time, {} requests, {} new, peak {} MiB)",
         summary.items_listed as f64 / seconds,
+        processor_seconds(),
         summary.requests,
         summary.items_new,
         peak_mib(),
@@ -100,6 +101,14 @@ async fn reads(url: &str, path: &Path) {
     done.store(true, Ordering::Relaxed);
     let (reads, longest) = reader.join().expect("the reader ends");
     println!("  reads while writing         longest of {reads}: {:.1} ms", longest.as_secs_f64() * 1000.0);
+}
+
+/// Processor time of this process, user and system, in seconds.
+fn processor_seconds() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = status.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    let ticks: u64 = fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
 /// The most memory that this process ever held, in MiB.

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
@@ -43,6 +43,7 @@ use crate::ledger::Ledger;
 use crate::ledger::time::known_time;
 use crate::llamacloud::Cloud;
 use crate::model::links::linker::Linker;
+use crate::rate_limit::RateLimit;
 use crate::report::store::ConfiguredBudget;
 use crate::reprocess::facts::limits;
 use crate::reprocess::policy::limits::Limits;
@@ -278,7 +279,7 @@ pub(crate) struct Console {
     setup: RwLock<Arc<ConsoleSetup>>,
     reads: Semaphore,
     /// The pace of questions for job records.
-    records: DefaultDirectRateLimiter,
+    records: RateLimit,
 }
 
 impl Console {
@@ -305,7 +306,7 @@ impl Console {
             writer,
             setup: RwLock::new(Arc::new(setup)),
             reads: Semaphore::new(MOST_READS),
-            records: RateLimiter::direct(Quota::per_second(NonZeroU32::MIN)),
+            records: RateLimit::new(NonZeroU32::MIN),
         })
     }
 

@@ -36,7 +36,7 @@ pub(crate) async fn show((State(console), Extension(visitor)): Asked, Path(id): 
         });
         let key = key.await?;
         let busy = |what: &str| PageError::Busy(what.to_owned());
-        let turn = tokio::time::timeout(PATIENCE, console.records.until_ready()).await;
+        let turn = tokio::time::timeout(PATIENCE, console.records.wait()).await;
         turn.map_err(|_| busy("too many records are being asked for: one a second"))?;
         let setup = console.setup();
         let asked = tokio::time::timeout(LIMIT, record::ask(&setup.projects, &key)).await;

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{ErrorCode, params};
 
 use crate::ledger::error::LedgerError;
-
-/// Operations of SQLite between two looks at the time.
-const OPERATIONS: i32 = 100_000;
+use crate::report::store::read_transaction::ReadTransaction;
 
 /// What was found, of each kind at most as many as asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +28,8 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn search(connection: &Connection, text: &str, most: u64, limit: Duration) -> Result<Found, LedgerError> {
+pub(crate) fn search(reading: &ReadTransaction, text: &str, most: u64, limit: Duration) -> Result<Found, LedgerError> {
+    let connection = reading.connection();
     let begins = |table: &str, column: &str| {
         format!(
             "SELECT DISTINCT {column} FROM {table} WHERE {column} >= ?1 AND {column} < ?1 || char(1114111) \
@@ -50,10 +49,9 @@ pub(crate) fn search(connection: &Connection, text: &str, most: u64, limit: Dura
         is_stopped: false,
     };
     if found == Found::default() {
-        let deadline = Instant::now() + limit;
-        connection.progress_handler(OPERATIONS, Some(move || Instant::now() > deadline))?;
+        reading.stop_at(Some(Instant::now() + limit));
         let looked = look_through(&ids, &mut found);
-        connection.progress_handler(0, None::<fn() -> bool>)?;
+        reading.stop_at(None);
         found.is_stopped = match looked {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => true,
             looked => {
@@ -86,18 +84,32 @@ fn look_through(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::tests::seed::{crowd_sql, t};
     use crate::report::store::tests::fixture::filled;
 
     #[test]
     fn an_id_is_found_by_its_beginning_and_a_name_or_message_by_a_part() {
         let ledger = filled();
         let connection = &ledger.writer;
-        let search = |text: &str| search(connection, text, 20, Duration::from_secs(60)).unwrap();
+        let reading = ReadTransaction::open(&ledger.path).unwrap();
+        let search = |text: &str| search(&reading, text, 20, Duration::from_secs(60)).unwrap();
         let id: String = connection.query_row("SELECT min(item_id) FROM item", [], |row| row.get(0)).unwrap();
         assert_eq!(search(&id).item_ids, std::slice::from_ref(&id));
         let name: String =
             connection.query_row("SELECT item_name FROM item WHERE item_id = ?", [&id], |row| row.get(0)).unwrap();
         assert!(search(&name.to_uppercase()).item_ids.contains(&id), "{name}");
         assert_eq!(search("%"), Found::default(), "nothing is a pattern");
+    }
+
+    #[test]
+    fn a_search_that_takes_too_long_is_stopped_and_the_next_one_is_not() {
+        let ledger = filled();
+        let [group, batch] = ["SELECT min(group_id) FROM error_group", "SELECT min(batch_id) FROM batch"]
+            .map(|sql| ledger.writer.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap());
+        ledger.writer.execute_batch(&crowd_sql(&group, &batch, 5_000, t(0))).unwrap();
+        let reading = ReadTransaction::open(&ledger.path).unwrap();
+        let stopped = |limit| search(&reading, "no such words", 20, limit).unwrap().is_stopped;
+        assert!(stopped(Duration::ZERO));
+        assert!(!stopped(Duration::from_secs(60)));
     }
 }

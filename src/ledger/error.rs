@@ -68,7 +68,7 @@ pub enum LedgerError {
     },
     /// A migration failed.
     #[error("cannot migrate the ledger")]
-    Migration(#[source] rusqlite_migration::Error),
+    Migration(#[source] rusqlite::Error),
     /// The disk is full; the transaction was rolled back.
     #[error(
         "the disk under the ledger is full: free space, or move ledger.path to a larger disk; what was committed is safe, the next scan lists the rest again"
@@ -157,28 +157,17 @@ impl LedgerError {
     /// Whether the ledger is there and may yet be opened without anyone having to start the program again.
     pub fn may_open_later(&self) -> bool {
         match self {
-            LedgerError::Migration(rusqlite_migration::Error::RusqliteError { err, .. }) => {
-                err.sqlite_error().is_some_and(|error| {
-                    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
-                    matches!(error.code, DatabaseBusy | DatabaseLocked | DiskFull)
-                        || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
-                })
-            }
+            LedgerError::Migration(error) => error.sqlite_error().is_some_and(|error| {
+                use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+                matches!(error.code, DatabaseBusy | DatabaseLocked | DiskFull)
+                    || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+            }),
             LedgerError::File { source, .. } => {
                 matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
             }
             // A disk that fails needs a user, who hears of it by the service's end.
             error => error.is_recoverable(),
         }
-    }
-}
-
-/// What went wrong on the connection's thread.
-pub(crate) fn from_call<E: From<LedgerError>>(error: tokio_rusqlite::Error<E>) -> E {
-    match error {
-        tokio_rusqlite::Error::Error(inner) => inner,
-        tokio_rusqlite::Error::Close((_, inner)) => LedgerError::from(inner).into(),
-        _ => LedgerError::Closed.into(),
     }
 }
 

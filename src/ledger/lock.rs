@@ -89,7 +89,7 @@ impl Lock {
     /// and SQLite lets go of a function only after it has closed its files.
     pub(crate) fn keep_with(self: &Arc<Lock>, connection: &Connection) -> Result<(), LedgerError> {
         let lock = Arc::clone(self);
-        let holds = move |_: &rusqlite::functions::Context<'_>| Ok(lock.ledger.is_some());
+        let holds = move |_: &mut rusqlite::functions::Context<'_>| Ok(lock.ledger.is_some());
         connection.create_scalar_function("llama_triage_holds_lock", 0, FunctionFlags::SQLITE_DIRECTONLY, holds)?;
         Ok(())
     }

@@ -19,6 +19,7 @@ pub(crate) mod restore;
 pub(crate) mod run;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod thread;
 pub(crate) mod time;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +29,8 @@ use rusqlite::TransactionBehavior;
 
 use crate::ledger::lock::Lock;
 
-use crate::ledger::error::{LedgerError, from_call};
+use crate::ledger::error::LedgerError;
+use crate::ledger::thread::ConnectionThread;
 pub(crate) use rusqlite::{Connection, Transaction};
 
 /// An open ledger: one writer thread and one reader thread over the same file.
@@ -37,8 +39,8 @@ pub(crate) use rusqlite::{Connection, Transaction};
 #[derive(Clone)]
 pub struct Ledger {
     path: PathBuf,
-    writer: tokio_rusqlite::Connection,
-    reader: tokio_rusqlite::Connection,
+    writer: ConnectionThread,
+    reader: ConnectionThread,
     /// None for small acts beside the process that holds it.
     lock: Option<Arc<Lock>>,
 }
@@ -55,7 +57,8 @@ impl Ledger {
         let (lock, reader) = (Arc::new(lock), open::reader(path)?);
         lock.keep_with(&writer)?;
         lock.keep_with(&reader)?;
-        Ok(Ledger { path: path.to_owned(), writer: writer.into(), reader: reader.into(), lock: Some(lock) })
+        let (writer, reader) = (ConnectionThread::start(writer), ConnectionThread::start(reader));
+        Ok(Ledger { path: path.to_owned(), writer, reader, lock: Some(lock) })
     }
 
     /// Opens an existing ledger for small acts of people (ack, silence, note, dismiss) while a service may hold the lock.
@@ -66,8 +69,8 @@ impl Ledger {
     /// # Errors
     /// The ledger is missing, cannot be read, or has another schema than this program.
     pub async fn open_shared(path: &Path) -> Result<Ledger, LedgerError> {
-        let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
-        let writer = tokio_rusqlite::Connection::from(open::shared_writer(path)?);
+        let reader = ConnectionThread::start(open::reader(path)?);
+        let writer = ConnectionThread::start(open::shared_writer(path)?);
         Ok(Ledger { path: path.to_owned(), writer, reader, lock: None })
     }
 
@@ -75,8 +78,8 @@ impl Ledger {
     ///
     /// Other clones of this ledger stop working. A process that just ends loses nothing, but leaves the log beside the file.
     pub async fn close(self) -> Result<(), LedgerError> {
-        self.reader.close().await.map_err(|_| LedgerError::Closed)?;
-        self.writer.close().await.map_err(|_| LedgerError::Closed)
+        self.reader.close().await?;
+        self.writer.close().await
     }
 
     /// The file.
@@ -108,7 +111,7 @@ impl Ledger {
         let emptied = self.writer.call(|connection| {
             Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?)
         });
-        let emptied = emptied.await.map_err(from_call);
+        let emptied: Result<bool, LedgerError> = emptied.await;
         let path = self.path.clone();
         match (emptied, self.close().await) {
             (Err(error), _) | (_, Err(error)) => error,
@@ -140,8 +143,7 @@ impl Ledger {
         E: From<LedgerError> + Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        let outcome = self.writer.call(move |connection| transact(connection, work));
-        outcome.await.map_err(from_call)
+        self.writer.call(move |connection| transact(connection, work)).await
     }
 
     /// The same without looking up every reference of every row, which costs a fifth of a large ingest, and without
@@ -157,13 +159,14 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
     {
-        let outcome = self.writer.call(move |connection| {
-            open::set_care(connection, open::Care::Bulk)?;
-            let outcome = transact(connection, work);
-            open::set_care(connection, open::Care::Full)?;
-            outcome
-        });
-        outcome.await.map_err(from_call)
+        self.writer
+            .call(move |connection| {
+                open::set_care(connection, open::Care::Bulk)?;
+                let outcome = transact(connection, work);
+                open::set_care(connection, open::Care::Full)?;
+                outcome
+            })
+            .await
     }
 
     /// Runs `work` as [`Ledger::write`] does and takes it all back: what would happen, without it happening.
@@ -175,19 +178,19 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
     {
-        let outcome = self.writer.call(move |connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&transaction)?;
-            transaction.rollback()?;
-            Ok(value)
-        });
-        outcome.await.map_err(from_call)
+        self.writer
+            .call(move |connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let value = work(&transaction)?;
+                transaction.rollback()?;
+                Ok(value)
+            })
+            .await
     }
 
     /// Gives back the memory of the writer's page cache, after work that filled it.
     pub async fn release_memory(&self) -> Result<(), LedgerError> {
-        let outcome = self.writer.call(|connection| Ok(connection.execute_batch("PRAGMA shrink_memory")?));
-        outcome.await.map_err(from_call)
+        self.writer.call(|connection| Ok(connection.execute_batch("PRAGMA shrink_memory")?)).await
     }
 
     /// Runs `work` on the read-only connection; it sees the last committed state.
@@ -199,7 +202,29 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     {
-        self.reader.call(move |connection| work(connection)).await.map_err(from_call)
+        self.reader.call(move |connection| work(connection)).await
+    }
+
+    /// Counts the steps of both threads from now on.
+    #[cfg(test)]
+    pub(crate) async fn count_steps(&self) {
+        for thread in [&self.writer, &self.reader] {
+            let counting = thread.call(|connection| {
+                tests::steps::count(connection);
+                Ok::<_, LedgerError>(())
+            });
+            counting.await.unwrap();
+        }
+    }
+
+    /// What they took since.
+    #[cfg(test)]
+    pub(crate) async fn take_steps(&self) -> tests::steps::Steps {
+        let mut all = tests::steps::Steps::new();
+        for thread in [&self.writer, &self.reader] {
+            all.extend(thread.call(|_| Ok::<_, LedgerError>(tests::steps::take())).await.unwrap());
+        }
+        all
     }
 }
 

@@ -31,7 +31,7 @@ use crate::config::project::Api;
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client;
 use crate::llamacloud::http::client::Transport;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::page;
 use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Made, Resubmission};
 use crate::llamacloud::settings::{CloudSettings, RetryPace};
@@ -121,18 +121,15 @@ impl Cloud {
     }
 
     /// Pages of the failed (or skipped) items of one batch. Pages already handed over stay valid when an error follows.
-    ///
-    /// Lists of v1 are a proof in any case.
     pub async fn list_items(
         &self,
         batch: &Batch,
         kind: Kind,
-        depth: Depth,
         page: &mut PageOfItems<'_>,
     ) -> Result<ListResult, CloudError> {
         match self.answering(&batch.batch_id)? {
             BatchApi::V1Beta => v1_beta::list_items(&self.client, self.page_size, batch, kind, page).await,
-            BatchApi::V2 => self.v2.list_items(&self.client, self.page_size, batch, kind, depth, page).await,
+            BatchApi::V2 => self.v2.list_items(&self.client, self.page_size, batch, kind, page).await,
         }
     }
 

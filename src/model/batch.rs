@@ -144,18 +144,6 @@ impl Batch {
         }
     }
 
-    /// A complete listing that took for ended what it did not see: an hour later each item is looked at.
-    ///
-    /// By then a list that lags behind has caught up, and jobs with a status of the future have mostly ended.
-    pub fn listed_unproven(&self, at: i64) -> LastListing {
-        LastListing { relist_at: Some(at + HOUR), ..LastListing::new(self.appearance(), ListingState::Unproven) }
-    }
-
-    /// Whether its next listing shall look at each item, given its last one.
-    pub fn needs_verification(&self, listed: Option<&LastListing>) -> bool {
-        self.unchanged_since(listed).is_some_and(|listed| listed.state == ListingState::Unproven)
-    }
-
     /// Whether its items, once read to the end, stay as they are for as long as it looks the same.
     ///
     /// A batch without counts does not show when an item of it fails late, unless its listing found that none can any more.
@@ -182,8 +170,6 @@ pub enum ListingState {
     Unreadable,
     /// Jobs of it have a status that this version does not know.
     Odd,
-    /// Items that were not seen were taken to have ended well.
-    Unproven,
 }
 
 /// A complete listing of a batch's items, by which the batch is recognised while it does not change.
@@ -195,7 +181,7 @@ pub struct LastListing {
     pub state: ListingState,
     /// Since when jobs of it have an unknown status, in milliseconds.
     pub odd_since: Option<i64>,
-    /// When it is listed again although it looks the same, in milliseconds; of odd and unproven ones.
+    /// When it is listed again although it looks the same, in milliseconds; of odd ones.
     pub relist_at: Option<i64>,
 }
 
@@ -217,7 +203,7 @@ impl LastListing {
         match self.state {
             ListingState::Settled | ListingState::Unreadable => false,
             ListingState::Unsettled | ListingState::InDoubt => true,
-            ListingState::Odd | ListingState::Unproven => self.relist_at.is_none_or(|time| at >= time),
+            ListingState::Odd => self.relist_at.is_none_or(|time| at >= time),
         }
     }
 }
@@ -325,19 +311,6 @@ mod tests {
         let once = done.listed_with(Flaw::FewerThanCounted, None);
         assert!(done.needs_listing(Some(&once), false, 0));
         assert!(!done.needs_listing(Some(&done.listed_with(Flaw::FewerThanCounted, Some(&once))), true, 0));
-    }
-
-    #[test]
-    fn what_was_not_seen_is_proven_an_hour_later() {
-        let done = batch(BatchStatus::Completed, None);
-        let listed = done.listed_unproven(1_000);
-        for (at, due) in [(1_000, false), (3_600_999, false), (3_601_000, true)] {
-            assert_eq!((done.needs_listing(Some(&listed), false, at), listed.is_unsettled(at)), (due, due), "{at}");
-        }
-        assert!(done.needs_listing(Some(&listed), true, 1_000), "with the whole list it is");
-        assert!(done.needs_verification(Some(&listed)));
-        assert!(!batch(BatchStatus::Completed, Some(1)).needs_verification(Some(&listed)), "it has changed");
-        assert!(!done.needs_verification(Some(&done.listed(false))) && !done.needs_verification(None));
     }
 
     #[test]

@@ -123,6 +123,17 @@ pub(crate) enum Fate {
     Dead,
 }
 
+impl Fate {
+    /// The word for it in metrics.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Fate::Sent => "sent",
+            Fate::Again { .. } => "retry",
+            Fate::Dead => "dead",
+        }
+    }
+}
+
 /// One try of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct DeliveryTry {

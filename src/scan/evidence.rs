@@ -3,7 +3,7 @@
 //! The API has no search by item, so a batch's whole item list is read: one request per 1,000 items, at most once per
 //! appearance of a batch, and never for an account in which nothing changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 
 use crate::ledger::Ledger;
@@ -94,22 +94,19 @@ pub(crate) async fn search<S: BatchSource>(
 ) -> Result<(), LedgerError> {
     let project_key = begun.project_key;
     let candidates = ledger.read(move |connection| batch::unsearched(connection, project_key)).await?;
-    let candidates = if candidates.is_empty() {
-        candidates
-    } else {
-        ledger.write(move |tx| evidence::leave_out_early(tx, candidates)).await?
-    };
-    let started_with = source.requests();
+    let leave_out = |candidates| ledger.write(move |tx| evidence::leave_out_unawaited(tx, project_key, candidates));
+    if candidates.is_empty() {
+        return Ok(());
+    }
     let is_served = |batch: &Batch| source.serves(source.api_of(&batch.batch_id));
-    for (batch, mut answering) in candidates.into_iter().filter(|(batch, _)| may_answer(batch) && is_served(batch)) {
+    let mut awaited = leave_out(candidates).await?;
+    awaited.retain(|(batch, _)| may_answer(batch) && is_served(batch));
+    let mut awaited = VecDeque::from(awaited);
+    let started_with = source.requests();
+    while source.requests() - started_with < SEARCH_REQUESTS
+        && let Some((batch, mut answering)) = awaited.pop_front()
+    {
         answering.seen_at = begun.at;
-        let asked = answering.clone();
-        if !ledger.write(move |tx| evidence::is_awaited(tx, &asked)).await? {
-            continue;
-        }
-        if source.requests() - started_with >= SEARCH_REQUESTS {
-            break;
-        }
         let mut completed = Vec::new();
         let mut odd = 0;
         let listed = source
@@ -132,7 +129,11 @@ pub(crate) async fn search<S: BatchSource>(
                 let write = move |tx: &crate::ledger::Transaction<'_>| {
                     evidence::recover_completed(tx, &answering, &completed, not_understood == 0)
                 };
-                counts.recovered += ledger.write(write).await?;
+                let recovered = ledger.write(write).await?;
+                counts.recovered += recovered;
+                if recovered > 0 {
+                    awaited = leave_out(awaited.into()).await?.into();
+                }
             }
             // Its failed items were read; only a recovery may be reported later.
             Ok(_) => {}

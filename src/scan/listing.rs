@@ -4,7 +4,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::llamacloud::paging::listing::Depth;
 use crate::model::batch::{Batch, Flaw};
 use crate::model::item::{Kind, Observation};
 use crate::scan::batch_failure::ListedOutcomes;
@@ -28,21 +27,20 @@ pub(crate) async fn read<S: BatchSource>(
     pages: &mpsc::Sender<IntakeMessage>,
     turn: OwnedSemaphorePermit,
 ) -> Result<BatchRead, LedgerError> {
-    let DueBatch { batch, place, depth } = due;
-    let (place, depth) = (*place, *depth);
+    let DueBatch { batch, place } = due;
+    let place = *place;
     let mut read = BatchRead { batch_id: batch.batch_id.clone(), ..BatchRead::default() };
-    let mut pass = list_once(source, batch, depth, place, pages, &mut read).await?;
+    let mut pass = list_once(source, batch, place, pages, &mut read).await?;
     let mut shown = ListedOutcomes { same_message: read.same_message, ..ListedOutcomes::default() };
     let mut settled = batch.is_settled_by(read.counted);
     if let Some(pass) = pass {
         shown.unwell = pass.failed.count + pass.skipped.count;
         settled &= whole_batch::list_undone(source, due, pages, &mut shown, &mut read).await;
     }
-    let unproven = settled && read.unproven;
-    let mut listing = if unproven { batch.listed_unproven(place.seen_at) } else { batch.listed(settled) };
+    let mut listing = batch.listed(settled);
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
-        let again = list_once(source, batch, depth, place, pages, &mut read).await?;
+        let again = list_once(source, batch, place, pages, &mut read).await?;
         if pass != again {
             read.incomplete("its item list changed while it was read".to_owned());
             pass = None;
@@ -129,7 +127,6 @@ impl Pass {
 async fn list_once<S: BatchSource>(
     source: &S,
     batch: &Batch,
-    depth: Depth,
     place: ListingContext,
     pages: &mpsc::Sender<IntakeMessage>,
     read: &mut BatchRead,
@@ -138,11 +135,11 @@ async fn list_once<S: BatchSource>(
         read.unasked = true;
         return Ok(Some(Pass::default()));
     }
-    let failed = list_kind(source, batch, (Kind::Failed, depth), place, pages, read).await?;
+    let failed = list_kind(source, batch, Kind::Failed, place, pages, read).await?;
     if read.refused {
         return Ok(None);
     }
-    let skipped = list_kind(source, batch, (Kind::Skipped, depth), place, pages, read).await?;
+    let skipped = list_kind(source, batch, Kind::Skipped, place, pages, read).await?;
     Ok(failed.zip(skipped).map(|(failed, skipped)| Pass { failed, skipped }))
 }
 
@@ -150,7 +147,7 @@ async fn list_once<S: BatchSource>(
 async fn list_kind<S: BatchSource>(
     source: &S,
     batch: &Batch,
-    (kind, depth): (Kind, Depth),
+    kind: Kind,
     place: ListingContext,
     pages: &mpsc::Sender<IntakeMessage>,
     read: &mut BatchRead,
@@ -162,14 +159,13 @@ async fn list_kind<S: BatchSource>(
         same = same || (batch.error_message.is_some() && page.iter().any(says_the_same));
         outlet.push(page)
     };
-    let listed = source.list_items(batch, kind, depth, &mut page).await;
+    let listed = source.list_items(batch, kind, &mut page).await;
     read.rows += outlet.rows;
     read.same_message |= same;
     match listed {
         Ok(listed) => {
             read.counted = listed.counted.or(read.counted);
             read.only_odd |= listed.only_odd;
-            read.unproven |= listed.unproven;
             read.not_understood(batch, listed.unreadable + listed.odd, listed.why_unreadable.or(listed.why_odd));
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("{} items: {why}", kind.as_str()));

@@ -25,6 +25,7 @@ pub(crate) mod unread;
 pub(crate) mod whole_batch;
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -72,7 +73,11 @@ pub async fn scan<S: BatchSource>(
         let (ledger, pages) = (ledger.clone(), pages.clone());
         let named = named.get(&project.name).cloned().unwrap_or_default();
         let span = tracing::info_span!("scan", project = project.name);
-        let scanned = async move { (position, project::scan(&ledger, &project, named, pages, now).await) };
+        let scanned = async move {
+            let began = Instant::now();
+            let summary = project::scan(&ledger, &project, named, pages, now).await;
+            (position, summary.map(|summary| ScanSummary { took: began.elapsed(), ..summary }))
+        };
         tasks.spawn(scanned.instrument(span));
     }
     drop(pages);

@@ -12,7 +12,6 @@ use tracing::Instrument;
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, Transaction};
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::Depth;
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::id::bare_project_id;
@@ -124,7 +123,6 @@ async fn read<S: BatchSource>(
     }
     // A batch that was said to be gone may hold what could not be asked for then.
     let returned = list.refresh.iter().any(|batch| known.get(&batch.batch_id).is_some_and(|known| known.gone));
-    put_off_proofs(&mut list, &known);
     let shown = list.shown_times(&windows);
     let all_due = list.due.len() as u64;
     let due = record(ledger, begun, &known, &mut list).await?;
@@ -240,23 +238,6 @@ async fn follow_unseen<S: BatchSource>(
     Ok(())
 }
 
-/// Batches of one scan whose every item is looked at, at most: that can wait, and news cannot.
-const PROOFS: usize = 20;
-
-/// Puts news first, and off what would be too much for one scan.
-fn put_off_proofs(list: &mut JobList, known: &HashMap<String, KnownBatch>) {
-    let due = std::mem::take(&mut list.due);
-    let (mut proofs, news): (Vec<Batch>, Vec<Batch>) =
-        due.into_iter().partition(|batch| needs_verification(batch, known));
-    list.refresh.extend(proofs.split_off(PROOFS.min(proofs.len())));
-    list.due = news;
-    list.due.append(&mut proofs);
-}
-
-fn needs_verification(batch: &Batch, known: &HashMap<String, KnownBatch>) -> bool {
-    batch.needs_verification(known.get(&batch.batch_id).and_then(|known| known.listing.as_ref()))
-}
-
 /// Writes what the job list showed; the batches whose items must be listed come back with their place in the ledger.
 async fn record(
     ledger: &Ledger,
@@ -272,10 +253,9 @@ async fn record(
     // An unchanged batch is written only to move its `last_seen`; a due one always, for its key and its new looks.
     debug_assert!(refresh.iter().all(|batch| known.contains_key(&batch.batch_id)));
     let begun = *begun;
-    let depth = |batch: &Batch| if needs_verification(batch, known) { Depth::Proof } else { Depth::Changes };
     // Nothing of a batch that is new can be open in the ledger, so there is nothing to compare with, either.
     let is_read = |batch: &Batch| batch.has_nothing_to_list() && !known.contains_key(&batch.batch_id);
-    let depths: Vec<Option<Depth>> = due.iter().map(|batch| (!is_read(batch)).then(|| depth(batch))).collect();
+    let read: Vec<bool> = due.iter().map(is_read).collect();
     ledger
         .write(move |tx| {
             let named = due.iter().chain(&refresh).find_map(|batch| batch.project_id.as_deref());
@@ -291,13 +271,12 @@ async fn record(
                 baseline_until: begun.baseline_until,
             };
             let mut placed = Vec::new();
-            for ((batch, place), depth) in due.into_iter().zip(keys.into_iter().map(place)).zip(depths) {
-                match depth {
-                    Some(depth) => placed.push(DueBatch { batch, place, depth }),
-                    None => {
-                        let listing = Some(batch.listed(true));
-                        batch::mark_listed(tx, &Finish { place, complete: true, listing, counted: None })?;
-                    }
+            for ((batch, place), is_read) in due.into_iter().zip(keys.into_iter().map(place)).zip(read) {
+                if is_read {
+                    let listing = Some(batch.listed(true));
+                    batch::mark_listed(tx, &Finish { place, complete: true, listing, counted: None })?;
+                } else {
+                    placed.push(DueBatch { batch, place });
                 }
             }
             Ok(placed)

@@ -96,6 +96,48 @@ pub(crate) fn conclude(status: Option<&ItemStatus>) -> Conclusion {
     }
 }
 
+/// An open item's newest failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenFailure {
+    /// Its event time.
+    pub at: i64,
+    /// The batch it was in.
+    pub batch_key: i64,
+    /// The directory that batch was made from, if it was made from one.
+    pub directory_id: Option<String>,
+}
+
+/// Open failures of a project: some of them, and from which time on there may be others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OpenFailures {
+    seen: Vec<OpenFailure>,
+    unseen_from: Option<i64>,
+}
+
+impl OpenFailures {
+    /// One that is known.
+    pub(crate) fn add(&mut self, failure: OpenFailure) {
+        self.seen.push(failure);
+    }
+
+    /// There may be others at this event time and later.
+    pub(crate) fn unseen_from(&mut self, at: i64) {
+        self.unseen_from = Some(self.unseen_from.map_or(at, |known| known.min(at)));
+    }
+
+    /// Whether a batch made at this time may hold the success of one of them: it failed before, in another batch, of the
+    /// same directory if this one was made from one. True where the answer is not known: to look costs a few requests, and
+    /// not to look would lose a recovery.
+    pub(crate) fn may_be_answered(&self, made_at: i64, batch_key: i64, directory_id: Option<&str>) -> bool {
+        let answers = |failure: &OpenFailure| {
+            failure.at < made_at
+                && failure.batch_key != batch_key
+                && directory_id.is_none_or(|directory| failure.directory_id.as_deref() == Some(directory))
+        };
+        self.unseen_from.is_some_and(|at| at < made_at) || self.seen.iter().any(answers)
+    }
+}
+
 /// Larger batches are not read just to find completed items: no search by item exists, so it costs a request per 1,000 items.
 pub(crate) const SEARCHABLE_ITEMS: u64 = 20_000;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::{Cloud, Taken};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
@@ -76,7 +76,6 @@ pub trait BatchSource: Send + Sync + 'static {
         &self,
         batch: &Batch,
         kind: Kind,
-        depth: Depth,
         page: &mut ObservationPages<'_>,
     ) -> impl Future<Output = Result<ListResult, CloudError>> + Send;
 
@@ -132,10 +131,9 @@ impl BatchSource for Cloud {
         &self,
         batch: &Batch,
         kind: Kind,
-        depth: Depth,
         page: &mut ObservationPages<'_>,
     ) -> Result<ListResult, CloudError> {
-        Cloud::list_items(self, batch, kind, depth, page).await
+        Cloud::list_items(self, batch, kind, page).await
     }
 
     async fn list_undone(

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::Depth;
 use crate::model::batch::{Batch, Counted};
 use crate::model::batch_api::BatchApi;
 use crate::scan::apis::ApiFound;
@@ -33,6 +33,8 @@ pub struct ScanSummary {
     pub why_unreadable: Option<String>,
     /// Requests made.
     pub requests: u64,
+    /// How long it took.
+    pub took: Duration,
     /// What was found of the batch APIs.
     pub apis: Vec<ApiFound>,
     /// The first thing that made it incomplete.
@@ -156,8 +158,6 @@ pub(crate) struct BatchRead {
     pub(super) counted: Option<Counted>,
     /// Only jobs with a status of the future keep it from being settled.
     pub(super) only_odd: bool,
-    /// Items that were not seen were taken to have ended well.
-    pub(super) unproven: bool,
     /// A failed item says what the batch says.
     pub(super) same_message: bool,
 }
@@ -195,5 +195,4 @@ impl BatchRead {
 pub(crate) struct DueBatch {
     pub(crate) batch: Batch,
     pub(crate) place: ListingContext,
-    pub(crate) depth: Depth,
 }

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use crate::console::Console;
 use crate::console::http::router;
 use crate::ledger::error::LedgerError;
+use crate::measures::MEASURES;
 use crate::model::schedule::DueRun;
 use crate::model::text::count;
 use crate::notify::heartbeat;
@@ -176,6 +177,7 @@ async fn conclude(
         Ok(outcome) => (outcome.is_complete(), outcome.to_string()),
         Err(error) => (false, format!("{error:#}")),
     };
+    MEASURES.add_cycle(took);
     pulse.end(Instant::now(), began_at.saturating_add(took).unwrap_or(began_at), complete);
     match &outcome {
         Ok(outcome) if complete => {

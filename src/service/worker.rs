@@ -13,6 +13,7 @@ use crate::grouping::{store_group, store_regroup};
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::llamacloud::Cloud;
+use crate::measures::MEASURES;
 use crate::model::batch_api::BatchApi;
 use crate::notify::deliver;
 use crate::reprocess::store::intent;
@@ -122,6 +123,7 @@ impl Worker {
         let rules = &self.setup.rules;
         let classify = |first: &Subject<'_>| classify(rules, first);
         let scans = scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?;
+        scans.iter().for_each(|scan| MEASURES.add_scan(&scan.project, scan.took));
         reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let scanned = self.setup.config.project.iter().filter(|project| names.contains(&project.name));
         let addresses: Vec<_> = scanned.map(|project| (project.name.clone(), project.base_url.clone())).collect();

@@ -1,5 +1,6 @@
 //! A case for each group that may be news: its episode moved on, its numbers read, its news decided.
-use std::collections::{BTreeSet, HashSet};
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +14,7 @@ use crate::triage::ack::Ack;
 use crate::triage::decide::{Announced, GroupNow, Moment, Notification, Suppression, decide};
 use crate::triage::digest::model::Reason;
 use crate::triage::episode::{self, Episode};
-use crate::triage::escalation::{Reached, is_above, is_due, reached};
+use crate::triage::escalation::{BatchShare, Reached, is_above, is_due, reached};
 use crate::triage::group_state::{self, group_state};
 use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::store::group_row::{self, GroupRecord};
@@ -54,6 +55,8 @@ pub(crate) struct Context<'a> {
     survivors: HashSet<i64>,
     /// Groups that new rules let page.
     turned: BTreeSet<String>,
+    /// By group: the batch of which the largest share failed in it lately.
+    shares: HashMap<i64, BatchShare>,
     hush: ActiveSilences,
     ended: Vec<silence::Silence>,
 }
@@ -89,6 +92,7 @@ impl<'a> Context<'a> {
             project_awaited: !request.by_hand && project::is_awaited(tx, now - PATIENCE)?,
             survivors,
             turned: store_reclassify::newly_paging_groups(tx)?,
+            shares: group_row::largest_shares(tx, now)?,
             hush: ActiveSilences::new(silence::in_force(tx, request.certain)?),
             // A silence lasts 30 days at most, and its end is reported within another 30 or never.
             ended: silence::ended_since(tx, request.certain - SignedDuration::from_hours(60 * 24), request.certain)?,
@@ -260,7 +264,7 @@ fn escalation(
         return Ok((Vec::new(), None));
     }
     let now = context.moment.now;
-    let mut measures = group_row::measures(tx, row, now)?;
+    let mut measures = group_row::measures(tx, row, context.shares.get(&row.group_key).cloned(), now)?;
     // This episode was not reported: its first items are news already, and no crossing.
     let this_episode = announced.filter(|announced| announced.episode == episode.ordinal);
     measures.open_announced = this_episode.map_or(row.open_items, |announced| announced.open_items);
@@ -274,6 +278,7 @@ fn escalation(
     let whys: Vec<&str> = notification.map(|r| r.why.as_str()).collect();
     let mut fired = (!whys.is_empty()).then(|| whys.join("; "));
     if let (Some(announced), Some(_)) = (announced, &fired)
+        && row.failures > announced.failures
         && group_row::only_baseline_since(tx, row.group_key, announced.at)?
     {
         // What a project brings along that is watched since, or a longer look-back, is no growth.

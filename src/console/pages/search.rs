@@ -47,7 +47,7 @@ pub(crate) fn show(desk: &Desk<'_>, query: &Pairs) -> Result<String, PageError> 
     let view = desk.view(&whole)?;
     let found = match q.is_empty() {
         true => Found::default(),
-        false => store_search::search(view.connection, q, MOST, LIMIT)?,
+        false => store_search::search(&desk.reading, q, MOST, LIMIT)?,
     };
     let mut rows = of_words(desk, q)?;
     if !found.group_ids.is_empty() {

@@ -70,9 +70,17 @@ impl Seed {
         }
     }
 
-    /// One item fails, for the first time or again.
+    /// `n` more items of a known group fail in a batch within the same millisecond. Item ids are `crowd-GROUP-BATCH-NUMBER`.
+    pub(crate) fn crowd(&self, group_id: &str, batch_id: &str, n: u64, at: Timestamp) {
+        let crowd = crowd_sql(group_id, batch_id, n, at);
+        self.connection.execute_batch(&crowd).unwrap();
+        recount(&self.connection);
+    }
+
+    /// One item fails, for the first time or again; the batch as a whole, if the item has its id.
     pub(crate) fn fail_item(&self, item_id: &str, group_id: &str, batch_id: &str, at: Timestamp) {
         let before = self.number("SELECT count(*) FROM item WHERE item_id = ?1", item_id);
+        let name = if item_id == batch_id { "(whole batch)".to_owned() } else { format!("{item_id}.pdf") };
         let key = self.number(
             "SELECT coalesce((SELECT item_key FROM item WHERE item_id = ?1), (SELECT count(*) + 1 FROM item))",
             item_id,
@@ -81,9 +89,9 @@ impl Seed {
         let observation = self.number("SELECT count(*) + 1 FROM observation WHERE 'x' <> ?1", item_id);
         self.run(
             "INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key, first_seen, last_seen, failures)
-             SELECT ?1, ?2, ?1 || '.pdf', 1, 'failed', 'open', group_key, ?4, ?5, ?5, 1 FROM error_group WHERE group_id = ?3
+             SELECT ?1, ?2, ?6, 1, 'failed', 'open', group_key, ?4, ?5, ?5, 1 FROM error_group WHERE group_id = ?3
              ON CONFLICT (item_id) DO UPDATE SET state = 'open', last_seen = ?5, observation_key = ?4, recovered_at = NULL",
-            params![item_id, key, group_id, observation, Millis(at)],
+            params![item_id, key, group_id, observation, Millis(at), name],
         );
         self.run(
             "INSERT INTO observation (observation_key, item_key, batch_key, identity, kind, group_key, content, event_at, first_seen, last_seen)
@@ -161,6 +169,33 @@ impl Seed {
         );
         recount(&self.connection);
     }
+}
+
+/// The statements of [`Seed::crowd`], but for the counts of items.
+pub(crate) fn crowd_sql(group_id: &str, batch_id: &str, n: u64, at: Timestamp) -> String {
+    let (at, hour) = (at.as_millisecond(), at.as_millisecond() / 3_600_000);
+    format!(
+        "PRAGMA foreign_keys = OFF;
+         CREATE TEMP TABLE crowd AS
+             WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {n})
+             SELECT n, (SELECT coalesce(max(item_key), 0) FROM item) + n AS item_key,
+                 (SELECT coalesce(max(observation_key), 0) FROM observation) + n AS observation_key,
+                 g.group_key, b.batch_key, b.project_key
+             FROM n, error_group g, batch b WHERE g.group_id = '{group_id}' AND b.batch_id = '{batch_id}';
+         INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key, first_seen, last_seen, failures)
+             SELECT 'crowd-{group_id}-{batch_id}-' || n, item_key, 'x.pdf', project_key, 'failed', 'open', group_key,
+                 observation_key, {at}, {at}, 1 FROM crowd;
+         INSERT INTO observation (observation_key, item_key, batch_key, identity, kind, group_key, content, event_at, first_seen, last_seen)
+             SELECT observation_key, item_key, batch_key, observation_key, 'failed', group_key, 0, {at}, {at}, {at} FROM crowd;
+         INSERT INTO group_hour SELECT group_key, {hour}, count(*) FROM crowd GROUP BY group_key
+             ON CONFLICT DO UPDATE SET failures = failures + excluded.failures;
+         INSERT INTO group_batch SELECT group_key, batch_key, count(*) FROM crowd GROUP BY group_key
+             ON CONFLICT DO UPDATE SET failures = failures + excluded.failures;
+         UPDATE error_group SET last_seen = max(last_seen, {at}), failures = failures + {n},
+             total_items = total_items + {n}, open_items = open_items + {n} WHERE group_id = '{group_id}';
+         DROP TABLE crowd;
+         PRAGMA foreign_keys = ON;"
+    )
 }
 
 /// Counts all items again, after a test wrote some by its own SQL.

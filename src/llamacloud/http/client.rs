@@ -3,13 +3,11 @@
 //! It knows no endpoint and no wire type; those are in `v1_beta` and `v2`.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use sha2::{Digest as _, Sha256};
@@ -19,8 +17,10 @@ use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::retry::{RetryBudget, RetryDecision, verdict};
 use crate::llamacloud::http::{answer, unreachable};
 use crate::llamacloud::settings::{CloudSettings, RetryPace, base_url, bearer};
+use crate::measures::{MEASURES, RateLimitOf};
 use crate::model::host::is_loopback;
 use crate::model::id::bare_project_id;
+use crate::rate_limit::RateLimit;
 
 /// Lists of one make: what one of them says of its largest page holds for the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,7 +113,9 @@ pub(crate) struct Client {
     base: Url,
     host: String,
     scope: Vec<(&'static str, String)>,
-    limiter: DefaultDirectRateLimiter,
+    /// Its name in the configuration.
+    project: String,
+    rate: RateLimit,
     slots: Semaphore,
     pace: RetryPace,
     budget: RetryBudget,
@@ -145,7 +147,8 @@ impl Client {
             headers,
             request_timeout: project.request_timeout,
             scope: scope(project),
-            limiter: limiter(project.requests_per_second),
+            project: project.name.clone(),
+            rate: RateLimit::new(project.requests_per_second),
             slots: Semaphore::new(project.concurrency.get().min(Semaphore::MAX_PERMITS)),
             pace,
             budget: RetryBudget::new(),
@@ -243,6 +246,9 @@ impl Client {
                 }
             })
             .notify(|failed: &FailedTry, delay: Duration| {
+                if matches!(failed.error, CloudError::RateLimited { .. }) {
+                    MEASURES.add_wait(&self.project, RateLimitOf::Server, delay);
+                }
                 tracing::debug!(error = %failed.error, delay_ms = delay.as_millis() as u64, "trying LlamaCloud again");
             })
             .await
@@ -255,7 +261,9 @@ impl Client {
             error: unreachable::explain(&error, &self.host),
             verdict: verdict(None),
         };
-        let response = self.with_auth(self.reads.get(url.clone())).send().await.map_err(transport)?;
+        let sent = self.with_auth(self.reads.get(url.clone())).send().await;
+        self.measure(&sent);
+        let response = sent.map_err(transport)?;
         let (status, wish) = judge(&response);
         let answer = answer::read(response, &self.host).await;
         let decoded = answer.and_then(|text| decode(&text));
@@ -280,6 +288,7 @@ impl Client {
         let _slot = self.acquire_permit().await;
         let creates = self.creates().map_err(CreateError::NotSent)?;
         let sent = self.with_auth(creates.post(url).json(body)).send().await;
+        self.measure(&sent);
         let response = sent.map_err(|error| {
             let surely_unsent = error.is_connect() || error.is_builder();
             let explained = unreachable::explain(&error, &self.host);
@@ -306,6 +315,10 @@ impl Client {
         build(builder(self.is_local).retry(reqwest::retry::never()).pool_max_idle_per_host(0), &self.host)
     }
 
+    fn measure(&self, sent: &reqwest::Result<Response>) {
+        MEASURES.count_request(&self.project, sent.as_ref().ok().map(|response| response.status().as_u16()));
+    }
+
     /// Puts what belongs to this project on a request.
     fn with_auth(&self, request: RequestBuilder) -> RequestBuilder {
         request.headers(self.headers.clone()).timeout(self.request_timeout)
@@ -314,7 +327,9 @@ impl Client {
     async fn acquire_permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         // The semaphore is never closed, so this is always Some.
         let slot = self.slots.acquire().await.ok();
-        self.limiter.until_ready().await;
+        let began = Instant::now();
+        self.rate.wait().await;
+        MEASURES.add_wait(&self.project, RateLimitOf::Client, began.elapsed());
         self.made.fetch_add(1, Ordering::Relaxed);
         self.budget.request();
         slot
@@ -378,10 +393,6 @@ fn scope(project: &crate::config::project::ProjectConfig) -> Vec<(&'static str, 
         .filter_map(|(name, value)| Some((name, value?.trim().to_owned())))
         .filter(|(_, value)| !value.is_empty())
         .collect()
-}
-
-fn limiter(per_second: NonZeroU32) -> DefaultDirectRateLimiter {
-    RateLimiter::direct(Quota::per_second(per_second))
 }
 
 fn host_of(url: &Url) -> String {

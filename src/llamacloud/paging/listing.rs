@@ -11,16 +11,6 @@ use crate::llamacloud::paging::row_reader::RowReader;
 use crate::llamacloud::paging::{page, row_reader};
 use crate::model::batch::Counted;
 
-/// How much is asked of a listing of failed items.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Depth {
-    /// What has failed, by as few requests as possible.
-    #[default]
-    Changes,
-    /// The same, and that every other item has ended well.
-    Proof,
-}
-
 /// What a listing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListResult {
@@ -46,8 +36,6 @@ pub struct ListResult {
     pub odd: u64,
     /// Which one, for example.
     pub why_odd: Option<String>,
-    /// Whether items that no list showed were taken to have ended well: [`Depth::Proof`] shows each of them.
-    pub unproven: bool,
     /// The items of the batch, if it has no counts of its own and this listing found that none can change any more.
     pub counted: Option<Counted>,
 }

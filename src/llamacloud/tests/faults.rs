@@ -180,10 +180,7 @@ async fn a_row_that_the_server_cannot_write_costs_no_other_row() {
         Box::pin(std::future::ready(()))
     };
     let kind = crate::model::item::Kind::Failed;
-    let listed = cloud
-        .list_items(&batches[0], kind, crate::llamacloud::paging::listing::Depth::Changes, &mut page)
-        .await
-        .unwrap();
+    let listed = cloud.list_items(&batches[0], kind, &mut page).await.unwrap();
     assert_eq!((listed.complete, listed.rows, listed.unreadable), (true, 299, 1), "{listed:?}");
     assert!(ids.len() == 299 && !ids.contains(&"123".to_owned()));
     assert!(listed.why_unreadable.unwrap().contains("a single row"));
@@ -210,11 +207,7 @@ async fn a_list_of_items_that_never_ends_is_given_up_after_far_more_rows_than_th
     let mut page =
         |_: Vec<crate::model::item::Observation>| -> crate::llamacloud::Taken { Box::pin(std::future::ready(())) };
     let kind = crate::model::item::Kind::Failed;
-    let listed = fake
-        .cloud()
-        .list_items(&batches[0], kind, crate::llamacloud::paging::listing::Depth::Changes, &mut page)
-        .await
-        .unwrap();
+    let listed = fake.cloud().list_items(&batches[0], kind, &mut page).await.unwrap();
     assert_eq!((listed.complete, listed.rows), (false, 101_000));
     assert!(listed.why_incomplete.unwrap().contains("had not ended after 101000 rows"));
 }

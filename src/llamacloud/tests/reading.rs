@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::config::project::ProjectConfig;
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::page;
 use crate::llamacloud::paging::row_reader::Page;
 use crate::llamacloud::tests::fake::{FakeCloud, keep, ok, slice, status};
@@ -136,7 +136,7 @@ fn items(count: usize) -> Vec<Value> {
 async fn list(fake: &FakeCloud, batch: &Batch) -> (Vec<Observation>, ListResult) {
     let mut rows = Vec::new();
     let mut page = |page: Vec<Observation>| keep(&mut rows, page);
-    let listed = fake.cloud().list_items(batch, Kind::Failed, Depth::Changes, &mut page).await;
+    let listed = fake.cloud().list_items(batch, Kind::Failed, &mut page).await;
     let listed = listed.unwrap();
     (rows, listed)
 }

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use crate::llamacloud::Cloud;
-use crate::llamacloud::paging::listing::Depth;
 use crate::llamacloud::tests::fake::{FakeCloud, keep, ok};
 use crate::model::batch::Batch;
 use crate::model::item::{Kind, Observation};
@@ -33,8 +32,7 @@ async fn batches(cloud: &Cloud) -> Vec<Batch> {
 
 async fn failed(cloud: &Cloud, batch: &Batch) -> Vec<Observation> {
     let mut rows = Vec::new();
-    let listed =
-        cloud.list_items(batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed = cloud.list_items(batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert_eq!((listed.complete, listed.unreadable), (true, 0), "{listed:?}");
     rows
 }

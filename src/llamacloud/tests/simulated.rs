@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use crate::config::project::{Api, ProjectConfig};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::settings::RetryPace;
 use crate::llamacloud::tests::fake::{connect, keep, project};
 use crate::model::item::Kind;
@@ -70,7 +70,7 @@ async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<ListResult>) 
     for batch in batches {
         let mut page =
             |page: Vec<crate::model::item::Observation>| keep(&mut ids, page.into_iter().map(|row| row.item_id));
-        all.push(cloud.list_items(&batch, kind, Depth::Changes, &mut page).await.unwrap());
+        all.push(cloud.list_items(&batch, kind, &mut page).await.unwrap());
     }
     (ids, all)
 }
@@ -195,18 +195,19 @@ fn thousand(job_type: JobType) -> World {
 }
 
 #[tokio::test]
-async fn a_batch_of_1000_files_costs_at_most_eight_requests_with_the_batch_list_whatever_the_pages_hold() {
+async fn a_batch_of_1000_files_costs_a_dozen_requests_beside_the_list_and_the_names_whatever_the_pages_hold() {
+    let mut others = Vec::new();
     for (job_type, cap, most, wanted) in [
         (JobType::Parse, None, 1000, 3),
-        (JobType::Parse, Some(500), 1000, 4),
-        (JobType::Parse, Some(200), 1000, 6),
-        (JobType::Parse, Some(100), 1000, 6),
-        (JobType::Parse, None, 100, 6),
+        (JobType::Parse, Some(500), 1000, 5),
+        (JobType::Parse, Some(200), 1000, 8),
+        (JobType::Parse, Some(100), 1000, 12),
+        (JobType::Parse, None, 100, 13),
         (JobType::Extract, None, 1000, 4),
-        (JobType::Extract, Some(500), 1000, 6),
-        (JobType::Extract, Some(200), 1000, 8),
-        (JobType::Extract, Some(100), 1000, 8),
-        (JobType::Extract, None, 100, 8),
+        (JobType::Extract, Some(500), 1000, 7),
+        (JobType::Extract, Some(200), 1000, 11),
+        (JobType::Extract, Some(100), 1000, 15),
+        (JobType::Extract, None, 100, 17),
     ] {
         let server = SimulatedCloud::start(thousand(job_type), Options::default()).await.unwrap();
         server.change_options(|options| {
@@ -220,14 +221,14 @@ async fn a_batch_of_1000_files_costs_at_most_eight_requests_with_the_batch_list_
             ControlFlow::Continue(())
         };
         cloud.list_batches(cloud.apis()[0], None, &mut page).await.unwrap();
-        let listed = cloud
-            .list_items(&batches[0], Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page))
-            .await
-            .unwrap();
+        let listed = cloud.list_items(&batches[0], Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
         let named = rows.iter().filter(|row| row.item_name.contains("bad")).count();
         assert_eq!((rows.len(), named, listed.counted.is_some()), (50, 50, true), "{job_type:?} {cap:?} {most}");
         let made = server.world().truth().all_requests();
-        assert_eq!(made, wanted, "{job_type:?} {cap:?} {most}");
+        if made != wanted {
+            others.push(format!("{job_type:?} {cap:?} {most}: {made}"));
+        }
         server.shutdown().await;
     }
+    assert_eq!(others, Vec::<String>::new());
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::project::{Api, ProjectConfig};
 use crate::llamacloud::error::CreateError;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::resubmit::Resubmission;
 use crate::llamacloud::settings::RetryPace;
 use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, connect, keep, ok, status};
@@ -98,8 +98,7 @@ async fn batches(fake: &crate::llamacloud::Cloud) -> Vec<Batch> {
 
 async fn failed(cloud: &crate::llamacloud::Cloud, batch: &Batch) -> (Vec<Observation>, ListResult) {
     let mut rows = Vec::new();
-    let listed =
-        cloud.list_items(batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed = cloud.list_items(batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
     (rows, listed)
 }
 

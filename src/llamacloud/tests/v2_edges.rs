@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::llamacloud::Cloud;
 use crate::llamacloud::error::CreateError;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::resubmit::Resubmission;
 use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, keep, ok, status};
 use crate::llamacloud::tests::statuses;
@@ -31,8 +31,7 @@ fn by_ids(call: &RecordedCall, jobs: &[Value]) -> Value {
 async fn failed(cloud: &Cloud) -> (Vec<Observation>, ListResult) {
     let batch = cloud.batch("bat-1").await.unwrap().unwrap();
     let mut rows = Vec::new();
-    let listed =
-        cloud.list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
     rows.sort_by(|a, b| a.item_id.cmp(&b.item_id));
     (rows, listed)
 }

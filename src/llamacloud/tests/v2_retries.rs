@@ -6,7 +6,6 @@ use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::llamacloud::paging::listing::Depth;
 use crate::llamacloud::resubmit::{Known, Look, Made, Resubmission};
 use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, keep, ok, status};
 use crate::llamacloud::tests::statuses;
@@ -145,7 +144,7 @@ async fn ids_without_a_prefix_are_of_the_product_that_they_were_made_by() {
         let batch = cloud.batch(MADE).await.unwrap().unwrap();
         assert_eq!((batch.status.clone(), batch.job_type.as_str()), (BatchStatus::Completed, "extract"));
         let mut rows = Vec::new();
-        cloud.list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
+        cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
         assert_eq!((rows[0].item_id.as_str(), rows[0].job_id.as_deref()), ("dfl-1", Some(MADE)));
         let statuses = statuses(&cloud, &batch).await;
         assert_eq!(statuses["dfl-1"], ItemStatus::Failed);

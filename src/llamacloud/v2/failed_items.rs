@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::Client;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::v2::batch::{Expanded, Mapping};
 use crate::llamacloud::v2::job::{Job, Made, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
@@ -25,7 +25,6 @@ pub(crate) async fn read(
     client: &Client,
     limit: usize,
     expanded: Expanded,
-    depth: Depth,
 ) -> Result<(Vec<Observation>, ListResult), CloudError> {
     let Expanded { batch, results, .. } = expanded;
     let mut listed = ListResult { complete: true, requests: 1, ..ListResult::default() };
@@ -37,12 +36,10 @@ pub(crate) async fn read(
     let total = results.size();
     let Sorted { jobs, unmapped, .. } = sort(&batch, results.rows);
     let mut failed: Vec<Observation> = unmapped.into_iter().map(|mapping| unmapped_item(&batch, mapping)).collect();
-    let all = v2.page_failures || depth == Depth::Proof;
-    let outcomes = outcomes::read(v2, client, limit, &batch, &jobs, all).await?;
+    let outcomes = outcomes::read(v2, client, limit, &batch, &jobs).await?;
     add(&mut listed, &outcomes.listed);
     let may_change = outcomes.may_change;
     listed.only_odd = outcomes.only_odd;
-    listed.unproven = outcomes.unproven;
     outcomes.log_odd_jobs(&mut listed);
     if v2.page_failures {
         failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);

@@ -55,14 +55,6 @@ impl Product {
     pub(crate) fn path(self) -> [&'static str; 3] {
         ["api", "v2", self.word()]
     }
-
-    /// The statuses of jobs that have not ended, as its list can be filtered by, in the order in which a job has them.
-    pub(crate) fn open_statuses(self) -> &'static [&'static str] {
-        match self {
-            Product::Parse => &["PENDING", "RUNNING"],
-            Product::Extract => &["PENDING", "THROTTLED", "RUNNING"],
-        }
-    }
 }
 
 /// One job.

@@ -27,13 +27,12 @@ use serde_json::{Value, json};
 
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::Client;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::row_reader;
 use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Resubmission};
 use crate::llamacloud::v2::files::Files;
 use crate::llamacloud::v2::job::{Job, Product};
 use crate::llamacloud::v2::notes::Notes;
-use crate::llamacloud::v2::outcomes::queues::Queues;
 use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::llamacloud::{PageOfBatches, PageOfItems};
 use crate::model::batch::Batch;
@@ -50,7 +49,6 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 pub(crate) struct V2 {
     files: Files,
     capabilities: ServerCapabilities,
-    queues: Queues,
     notes: Notes,
     /// The jobs that were created here, or by an earlier process.
     created: Mutex<HashMap<String, CreatedJob>>,
@@ -89,11 +87,7 @@ impl V2 {
         page: &mut PageOfBatches<'_>,
     ) -> Result<ListResult, CloudError> {
         let since = created_since.map(|since| since.checked_sub(OVERLAP).unwrap_or(since));
-        let mut page = |batches: Vec<Batch>| {
-            self.queues.note_batches();
-            page(batches)
-        };
-        let listed = batch_list::read(client, limit, since, &mut page).await;
+        let listed = batch_list::read(client, limit, since, page).await;
         listed.map_err(|error| error.of_list(BatchApi::V2, client.host()))
     }
 
@@ -104,7 +98,6 @@ impl V2 {
             return Ok(job.map(|job| single::batch(job, product)));
         }
         let expanded = batch::get(client, batch_id, false).await?;
-        self.queues.note_batches();
         Ok(expanded.map(|expanded| expanded.batch))
     }
 
@@ -115,7 +108,6 @@ impl V2 {
         limit: usize,
         batch: &Batch,
         kind: Kind,
-        depth: Depth,
         page: &mut PageOfItems<'_>,
     ) -> Result<ListResult, CloudError> {
         if kind == Kind::Skipped || !batch.status.is_terminal() {
@@ -125,7 +117,7 @@ impl V2 {
             return self.list_single(client, product, batch, page).await;
         }
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
-        let (failed, listed) = failed_items::read(self, client, limit, expanded, depth).await?;
+        let (failed, listed) = failed_items::read(self, client, limit, expanded).await?;
         if !failed.is_empty() {
             page(failed).await;
         }
@@ -241,7 +233,7 @@ impl V2 {
         let mappings = expanded.results.map(|page| page.rows).unwrap_or_default();
         let sorted = failed_items::sort(&expanded.batch, mappings);
         let mut found = HashMap::new();
-        let outcomes = outcomes::read(self, client, limit, &expanded.batch, &sorted.jobs, true).await?;
+        let outcomes = outcomes::read(self, client, limit, &expanded.batch, &sorted.jobs).await?;
         for job in outcomes.jobs {
             let items = sorted.jobs.get(&job.id).into_iter().flat_map(|made| &made.item_ids);
             found.extend(items.map(|item_id| (item_id.clone(), job.status())));

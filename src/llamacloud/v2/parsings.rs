@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::v2::files::Names;
 use crate::llamacloud::v2::job::{Job, Product};
@@ -64,6 +65,9 @@ impl Parsings<'_> {
         };
         let expanded = [("expand", "extract_metadata")];
         if let Err(error) = self.capabilities.bound.jobs(self.client, Product::Extract, &ids, &expanded, each).await {
+            if matches!(error, CloudError::Refused { .. }) {
+                self.capabilities.note_unnamed();
+            }
             tracing::debug!(%error, "could not ask extract jobs for the parsings before them");
         }
         found

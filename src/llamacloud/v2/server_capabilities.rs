@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::llamacloud::http::client::{Client, Make};
-use crate::llamacloud::v2::job::Product;
 use crate::llamacloud::v2::outcomes::chunks::QueryBound;
 
 /// What the server was found to do. All of it decides what is asked next, and nothing of it what is believed.
@@ -15,33 +14,18 @@ pub(crate) struct ServerCapabilities {
     page: AtomicUsize,
     /// The same of files.
     files_page: AtomicUsize,
-    /// It takes no `expand` in lists.
-    plain: AtomicBool,
-    /// The parsings before its extractions carry no names.
+    /// The parsings before its extractions carry no names, or its lists do not show which those are.
     unnamed: AtomicBool,
-    /// Jobs have statuses that this version does not know.
-    odd: AtomicBool,
-    /// So many jobs have failed in the project that the list of all of them is dear.
-    crowded: [AtomicBool; 2],
 }
 
 fn nonzero(rows: &AtomicUsize) -> Option<usize> {
     Some(rows.load(Ordering::Relaxed)).filter(|rows| *rows > 0)
 }
 
-fn place(product: Product) -> usize {
-    usize::from(product == Product::Extract)
-}
-
 impl ServerCapabilities {
     /// Jobs that a page holds where `limit` are asked for.
     pub(crate) fn page(&self, client: &Client, limit: usize) -> usize {
         client.bounded(Make::V2, limit).min(nonzero(&self.page).unwrap_or(limit))
-    }
-
-    /// Whether it was seen how many that are.
-    pub(crate) fn knows_page(&self, client: &Client, limit: usize) -> bool {
-        nonzero(&self.page).is_some() || client.bounded(Make::V2, limit) < limit
     }
 
     pub(crate) fn note_page(&self, rows: usize) {
@@ -65,37 +49,12 @@ impl ServerCapabilities {
         self.files_page.store(rows, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_plain(&self) -> bool {
-        self.plain.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note_plain(&self) {
-        self.plain.store(true, Ordering::Relaxed);
-    }
-
     /// Whether the names of extracted files may stand on the parsings before.
     pub(crate) fn parsings_may_name(&self) -> bool {
-        !self.is_plain() && !self.unnamed.load(Ordering::Relaxed)
+        !self.unnamed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_unnamed(&self) {
         self.unnamed.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether jobs may be open in a way that no list of open ones shows.
-    pub(crate) fn may_be_odd(&self) -> bool {
-        self.odd.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note_odd(&self) {
-        self.odd.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_crowded(&self, product: Product) -> bool {
-        self.crowded[place(product)].load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note_crowded(&self, product: Product) {
-        self.crowded[place(product)].store(true, Ordering::Relaxed);
     }
 }

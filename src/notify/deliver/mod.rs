@@ -18,6 +18,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
+use crate::measures::MEASURES;
 use crate::notify::Channel;
 use crate::notify::delivery::DeliveryFacts;
 use crate::notify::outbox::{DeliveryResult, Fate};
@@ -167,6 +168,7 @@ async fn drain<S: DigestSender>(
         let clock = || later(round.now, began);
         let (answer, fate) = try_once(&ledger, channel.as_ref(), claimed, clock).instrument(span).await?;
         summary.count(channel.name(), &answer, &fate);
+        MEASURES.count_delivery(channel.name(), fate.word());
         // A channel that just failed is not tried with the next delivery at once.
         if matches!((&answer, &fate), (DeliveryResult::Later { .. }, Fate::Again { .. })) {
             return Ok(summary);

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rusqlite::Connection;
 
@@ -20,7 +22,12 @@ pub(crate) struct ReadTransaction {
     connection: Connection,
     /// What was picked last: the queries of one report pick the same.
     picked: RefCell<Option<(String, Picked)>>,
+    /// When a statement is stopped; none for no end.
+    deadline: Arc<Mutex<Option<Instant>>>,
 }
+
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS: i32 = 10_000;
 
 impl ReadTransaction {
     /// Opens the ledger and begins to read.
@@ -42,11 +49,20 @@ impl ReadTransaction {
     ///
     /// # Errors
     /// SQLite refuses to begin.
-    pub(crate) fn over(connection: Connection) -> Result<ReadTransaction, LedgerError> {
+    pub(crate) fn over(mut connection: Connection) -> Result<ReadTransaction, LedgerError> {
         connection.set_prepared_statement_cache_capacity(64);
         connection.pragma_update(None, "cache_size", -CACHE)?;
         connection.execute_batch("BEGIN")?;
-        Ok(ReadTransaction { connection, picked: RefCell::new(None) })
+        let deadline: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let ends = Arc::clone(&deadline);
+        let is_over = move || ends.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| Instant::now() > at);
+        connection.progress_handler(STEPS, Some(is_over))?;
+        Ok(ReadTransaction { connection, picked: RefCell::new(None), deadline })
+    }
+
+    /// Statements are stopped at this time from now on; none for no end.
+    pub(crate) fn stop_at(&self, deadline: Option<Instant>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }
 
     /// The connection, for functions of this folder.

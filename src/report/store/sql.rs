@@ -32,9 +32,6 @@ const LARGEST_ANSWER_MIB: u32 = 32;
 /// The longest pattern of LIKE and GLOB, in bytes: the time that one comparison takes grows with the power of its wildcards.
 const LONGEST_PATTERN: i32 = 1_000;
 
-/// Instructions of SQLite's machine between two looks at the clock.
-const STEPS: i32 = 10_000;
-
 /// Runs one statement that only reads; returns its column names, its rows, and whether there were more.
 ///
 /// The connection is read-only and `query_only` is on, so even a statement that passes the check writes nothing.
@@ -52,9 +49,8 @@ pub(crate) fn sql(
     if !prepared.readonly() || prepared.column_count() == 0 {
         return Err(QueryError::Statement("only statements that read and return rows are allowed".to_owned()));
     }
-    let deadline = Instant::now() + limits.time;
-    connection.progress_handler(STEPS, Some(move || Instant::now() > deadline))?;
-    let names: Vec<String> = prepared.column_names().iter().map(|name| (*name).to_owned()).collect();
+    reading.stop_at(Some(Instant::now() + limits.time));
+    let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let slow = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => QueryError::TooSlow(limits.time.as_secs()),
         _ => refused(error),
@@ -75,7 +71,7 @@ pub(crate) fn sql(
         found.push(row);
     }
     drop(rows);
-    connection.progress_handler(STEPS, None::<fn() -> bool>)?;
+    reading.stop_at(None);
     Ok((names, found, more))
 }
 

@@ -1,9 +1,10 @@
 //! What is concluded when a listing ends: which open items were missing from it, and what recovers them.
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::ledger::error::LedgerError;
 use crate::model::batch::Batch;
+use crate::scan::rules::{OpenFailure, OpenFailures};
 use crate::scan::store::batch::Answering;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest_record::{Finish, ListingContext};
@@ -26,14 +27,7 @@ pub struct Finished {
 }
 
 /// Ends a listing: finds what is missing if it was complete, and else marks the batch as listed.
-pub(crate) fn finish_listing(
-    tx: &Transaction<'_>,
-    finish: &Finish,
-    has_changes: bool,
-) -> Result<Finished, LedgerError> {
-    if has_changes {
-        search_again(tx, finish.place)?;
-    }
+pub(crate) fn finish_listing(tx: &Transaction<'_>, finish: &Finish) -> Result<Finished, LedgerError> {
     if !finish.complete {
         return Ok(Finished::default());
     }
@@ -143,50 +137,64 @@ pub(crate) fn recover_completed(
     Ok(count)
 }
 
-/// Leaves out the batches that were made before any open item was last seen: they count as searched from now on.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn leave_out_early(
+/// Leaves out the batches that can answer no open item of their project: they count as searched from now on.
+pub(crate) fn leave_out_unawaited(
     tx: &Transaction<'_>,
+    project_key: i64,
     candidates: Vec<(Batch, Answering)>,
 ) -> Result<Vec<(Batch, Answering)>, LedgerError> {
-    let open = tx.query_row("SELECT min(last_seen) FROM item WHERE state = 'open'", (), |row| row.get(0))?;
-    let open: Option<i64> = open;
-    let (left, early): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|(_, answering)| open.is_some_and(|seen| seen < answering.made_at));
-    for (_, answering) in early {
-        batch::mark_searched(tx, answering.batch_key)?;
-    }
-    Ok(left)
-}
-
-/// Whether any open item could be answered by this batch; if not, the batch counts as searched from now on.
-pub(crate) fn is_awaited(tx: &Transaction<'_>, answering: &Answering) -> Result<bool, LedgerError> {
-    let awaited: bool = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM batch b
-                 JOIN observation o ON o.batch_key = b.batch_key
-                 JOIN item i ON i.item_key = o.item_key AND i.observation_key = o.observation_key
-                 WHERE b.project_key = ?3 AND b.batch_key <> ?2 AND (?4 IS NULL OR b.directory_id = ?4)
-                     AND i.state = 'open' AND i.last_seen < ?1)",
-        )?
-        .query_row((answering.made_at, answering.batch_key, answering.project_key, &answering.directory_id), |row| {
-            row.get(0)
-        })?;
-    if !awaited {
+    let open = open_failures(tx, project_key)?;
+    let (awaited, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(_, answering)| {
+        open.may_be_answered(answering.made_at, answering.batch_key, answering.directory_id.as_deref())
+    });
+    for (_, answering) in others {
         batch::mark_searched(tx, answering.batch_key)?;
     }
     Ok(awaited)
 }
 
-/// Failures that became known late must be held against the newer batches that were searched before.
-fn search_again(tx: &Transaction<'_>, place: ListingContext) -> Result<(), LedgerError> {
+/// Open items that are looked at, at most, and one of each group: an outage leaves hundreds of thousands, and each scan asks.
+const MOST_LOOKED_AT: usize = 2_000;
+
+/// The open failures of a project, the oldest of each group.
+fn open_failures(connection: &Connection, project_key: i64) -> Result<OpenFailures, LedgerError> {
+    let mut groups = connection.prepare_cached("SELECT group_key FROM error_group WHERE open_items > 0")?;
+    let groups: Vec<i64> = groups.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let most = (MOST_LOOKED_AT / groups.len().max(1)).max(1);
+    // The project is compared afterwards, so that a group of many projects is not walked for the few items of one.
+    let mut oldest = connection.prepare_cached(
+        "SELECT i.last_seen, b.project_key, b.batch_key, b.directory_id
+         FROM (SELECT last_seen, observation_key FROM item WHERE group_key = ?1 AND state = 'open' ORDER BY last_seen LIMIT ?2) i
+         JOIN observation o USING (observation_key) JOIN batch b USING (batch_key)",
+    )?;
+    let mut open = OpenFailures::default();
+    for group_key in groups {
+        let mut rows = oldest.query((group_key, i64::try_from(most).unwrap_or(i64::MAX)))?;
+        let (mut count, mut newest) = (0, i64::MIN);
+        while let Some(row) = rows.next()? {
+            let failure = OpenFailure {
+                at: row.get("last_seen")?,
+                batch_key: row.get("batch_key")?,
+                directory_id: row.get("directory_id")?,
+            };
+            (count, newest) = (count + 1, newest.max(failure.at));
+            if row.get::<_, i64>("project_key")? == project_key {
+                open.add(failure);
+            }
+        }
+        if count == most {
+            open.unseen_from(newest);
+        }
+    }
+    Ok(open)
+}
+
+/// Failures of a project that became known late must be held against the newer batches that were searched before:
+/// those made after `oldest`.
+pub(crate) fn search_again(tx: &Transaction<'_>, project_key: i64, oldest: i64) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "UPDATE batch SET searched_as = NULL
-         WHERE project_key = ?1 AND batch_key <> ?2 AND searched_as IS NOT NULL
-             AND created_at > (SELECT min(event_at) FROM observation WHERE batch_key = ?2 AND first_seen = ?3)",
+        "UPDATE batch SET searched_as = NULL WHERE project_key = ?1 AND created_at > ?2 AND searched_as IS NOT NULL",
     )?
-    .execute((place.project_key, place.batch_key, place.seen_at))?;
+    .execute((project_key, oldest))?;
     Ok(())
 }

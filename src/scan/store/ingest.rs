@@ -47,11 +47,8 @@ pub fn ingest(tx: &Transaction<'_>, work: &IngestWork, now: i64) -> Result<Inges
         ingest.take(sighting, group_keys[sighting.group as usize])?;
     }
     let new = ingest.end(tx)?;
-    let mut finished = Vec::with_capacity(work.finished.len());
-    for finish in &work.finished {
-        let has_changes = new.contains_key(&finish.place.batch_key);
-        finished.push(evidence::finish_listing(tx, finish, has_changes)?);
-    }
+    let finished = work.finished.iter().map(|finish| evidence::finish_listing(tx, finish));
+    let finished = finished.collect::<Result<_, _>>()?;
     Ok(Ingested { new, finished })
 }
 
@@ -75,6 +72,8 @@ struct Ingest<'t, 'w> {
     history: History<'t>,
     counters: Counters,
     new: FxHashMap<i64, u64>,
+    /// Event time of the oldest new observation, by project.
+    oldest: FxHashMap<i64, i64>,
     next_item: i64,
     next_observation: i64,
     /// The last row was known: the next probably is too, and one statement is then enough for it.
@@ -127,6 +126,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
             history: History::new(tx)?,
             counters: Counters::default(),
             new: FxHashMap::default(),
+            oldest: FxHashMap::default(),
             next_item: next("item_key", "item")?,
             next_observation: next("observation_key", "observation")?,
             expect_known: false,
@@ -229,6 +229,8 @@ impl<'t, 'w> Ingest<'t, 'w> {
         let batch_key = sighting.place.batch_key;
         self.counters.add_observation(group_key, batch_key, event_at);
         *self.new.entry(batch_key).or_default() += 1;
+        let oldest = self.oldest.entry(sighting.place.project_key).or_insert(event_at);
+        *oldest = event_at.min(*oldest);
         Ok(key)
     }
 
@@ -290,6 +292,9 @@ impl<'t, 'w> Ingest<'t, 'w> {
 
     fn end(self, tx: &Transaction<'_>) -> Result<FxHashMap<i64, u64>, LedgerError> {
         self.counters.write(tx)?;
+        for (project_key, oldest) in self.oldest {
+            evidence::search_again(tx, project_key, oldest)?;
+        }
         Ok(self.new)
     }
 }

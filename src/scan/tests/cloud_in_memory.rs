@@ -92,8 +92,6 @@ pub(crate) struct MemoryCloud {
     pub(crate) faults: Vec<(u64, MemoryFault)>,
     /// What happens just before a request.
     pub(crate) during: Vec<(u64, Change)>,
-    /// Whether listings take for ended what they do not see, unless they are asked for a proof.
-    pub(crate) guesses: bool,
     /// The batch that is said to belong to another project.
     pub(crate) foreign: Option<usize>,
 }

@@ -2,6 +2,7 @@
 
 mod cloud_in_memory;
 mod endless_list;
+mod growth;
 mod source;
 mod worlds;
 
@@ -96,35 +97,6 @@ fn finish(batch: usize) -> Change {
 const DAY: i64 = 86_400;
 
 const FAILED: MemoryOutcome = MemoryOutcome::Failed(Some(1));
-
-#[tokio::test]
-async fn what_a_listing_took_for_granted_is_proven_an_hour_later_and_only_once() {
-    let site = Site::new(1).await;
-    site.models[0].world().guesses = true;
-    site.apply(&[new_batch(None, &[1, 2]), set(0, 1, FAILED), set(0, 2, MemoryOutcome::Completed), finish(0)]);
-    let mut read = Vec::new();
-    for later in [0, 300, 3_600, 300, 3_600] {
-        site.models[0].world().clock += later;
-        read.push(site.scan().await[0].batches_read);
-    }
-    assert_eq!(read, [1, 0, 1, 0, 0]);
-}
-
-#[tokio::test]
-async fn one_scan_proves_no_more_than_a_few_batches() {
-    let site = Site::new(1).await;
-    site.models[0].world().guesses = true;
-    for batch in 0..36 {
-        site.apply(&[new_batch(None, &[batch]), set(usize::from(batch), batch, FAILED), finish(usize::from(batch))]);
-    }
-    let mut read = Vec::new();
-    for later in [0, 3_600, 300, 300] {
-        site.models[0].world().clock += later;
-        read.push(site.scan().await[0].batches_read);
-    }
-    // Every third batch has no counts, so that it is read in every scan.
-    assert_eq!(read, [36, 12 + 20, 12 + 4, 12]);
-}
 
 #[tokio::test]
 async fn an_account_where_nothing_changed_costs_only_the_job_list() {

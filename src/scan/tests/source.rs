@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::model::batch::Batch;
 use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind};
@@ -48,7 +48,6 @@ impl BatchSource for Model {
         &self,
         batch: &Batch,
         kind: Kind,
-        depth: Depth,
         page: &mut ObservationPages<'_>,
     ) -> Result<ListResult, CloudError> {
         let (index, mut offset, mut fingerprint) = (index(&batch.batch_id), 0, 0);
@@ -56,8 +55,7 @@ impl BatchSource for Model {
             tokio::task::yield_now().await;
             let (rows, incomplete) = self.page_of_items(index, kind, offset)?;
             if incomplete || rows.is_empty() {
-                let unproven = self.world().guesses && depth == Depth::Changes;
-                return Ok(ListResult { unproven, ..ended(offset as u64, fingerprint, incomplete) });
+                return Ok(ended(offset as u64, fingerprint, incomplete));
             }
             for (id, _) in &rows {
                 fingerprint ^= 1 << (id % 64);

@@ -2,6 +2,7 @@
 
 pub(crate) mod listener;
 pub(crate) mod metrics;
+pub(crate) mod process;
 pub(crate) mod webhook;
 pub(crate) mod webhook_queue;
 
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
+use crate::measures::MEASURES;
 use crate::service::disk_space::Space;
 use crate::service::http::listener::{ListenerState, ListenerView, Listening, Times};
 use crate::service::liveness::Liveness;
@@ -155,5 +157,5 @@ async fn read_metrics(observed: &Observed) -> anyhow::Result<String> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let bytes = size(path) + size(Path::new(&log));
-    Ok(metrics::scrape(&health, &observed.pulse, bytes)?)
+    Ok(metrics::scrape(&health, &observed.pulse, &MEASURES, bytes)?)
 }

@@ -1,5 +1,7 @@
 //! What triage reads of a group: its row, its batches, its counts by the hour, its items to show.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -11,6 +13,9 @@ use crate::triage::digest::model::Sample;
 use crate::triage::escalation::{BatchShare, GroupMeasures};
 
 const TERMINAL: &str = "('completed', 'failed', 'cancelled')";
+
+/// The states of items, those first that the newest items mostly are in.
+const STATES: [&str; 5] = ["open", "retrying", "recovered", "dismissed", "ignored"];
 
 /// A group's own row.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,17 +99,19 @@ fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRecord> {
 
 /// Whether every batch that gave the group an observation has ended.
 pub(crate) fn batches_ended(connection: &Connection, group_key: i64) -> Result<bool, LedgerError> {
+    // Few batches are under way, and a large group has thousands that were.
     let sql = format!(
-        "SELECT NOT EXISTS (SELECT 1 FROM group_batch gb JOIN batch b USING (batch_key)
+        "SELECT NOT EXISTS (SELECT 1 FROM batch b CROSS JOIN group_batch gb USING (batch_key)
          WHERE gb.group_key = ?1 AND b.gone_at IS NULL AND b.status NOT IN {TERMINAL})"
     );
     Ok(connection.prepare_cached(&sql)?.query_row([group_key], |row| row.get(0))?)
 }
 
-/// The numbers that escalation looks at. `open_announced` is left to the caller.
+/// The numbers that escalation looks at. `open_announced` is left to the caller, `batch` is what [`largest_shares`] says of the group.
 pub(crate) fn measures(
     connection: &Connection,
     group: &GroupRecord,
+    batch: Option<BatchShare>,
     now: Timestamp,
 ) -> Result<GroupMeasures, LedgerError> {
     let hour_ago = now.as_millisecond() - HOUR;
@@ -121,7 +128,7 @@ pub(crate) fn measures(
         young: now - group.first_seen < SignedDuration::from_hours(7 * 24),
         open: group.open_items,
         open_announced: 0,
-        batch: largest_share(connection, group.group_key, now)?,
+        batch,
     })
 }
 
@@ -150,19 +157,25 @@ pub(crate) fn failed_since_start(connection: &Connection, group_key: i64) -> Res
     Ok(statement.exists([group_key])?)
 }
 
-/// Whether all items of a group that were seen to fail after `since` failed before their project was first scanned.
-/// False if there are none.
+/// Whether no item of a group that was seen to fail after `since` failed after its project was first scanned.
 pub(crate) fn only_baseline_since(
     connection: &Connection,
     group_key: i64,
     since: Timestamp,
 ) -> Result<bool, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT min(i.baseline) FROM item i JOIN observation o USING (observation_key)
-         WHERE i.group_key = ?1 AND o.first_seen > ?2",
+    // The newest first: where there is one, it mostly is among them.
+    let mut find = connection.prepare_cached(
+        "SELECT 1 FROM item i JOIN observation o USING (observation_key)
+         WHERE i.group_key = ?1 AND i.state = ?3 AND i.last_seen > (SELECT min(first_seen) FROM project) AND i.baseline = 0
+             AND o.first_seen > ?2
+         ORDER BY i.last_seen DESC",
     )?;
-    let all: Option<bool> = statement.query_row(params![group_key, Millis(since)], |row| row.get(0))?;
-    Ok(all == Some(true))
+    for state in STATES {
+        if find.exists(params![group_key, Millis(since), state])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Batches of a group that failed as a whole and were first seen after `since`, and how many items LlamaCloud counts in
@@ -174,36 +187,39 @@ pub(crate) fn whole_batches_since(
 ) -> Result<(u64, u64), LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT count(*), coalesce(sum(b.total_items), 0)
-         FROM group_batch gb JOIN batch b USING (batch_key) JOIN item i ON i.item_id = b.batch_id
-           JOIN observation o ON o.observation_key = i.observation_key
-         WHERE gb.group_key = ?1 AND i.group_key = ?1 AND i.state = 'open' AND o.first_seen > ?2",
+         FROM item i INDEXED BY item_whole_batch CROSS JOIN observation o USING (observation_key)
+           CROSS JOIN batch b USING (batch_key)
+         WHERE i.group_key = ?1 AND i.state = 'open' AND i.item_name = '(whole batch)' AND i.item_id = b.batch_id
+           AND o.first_seen > ?2",
     )?;
     Ok(statement.query_row(params![group_key, Millis(since)], |row| {
         Ok((row.get::<_, Count>(0)?.0, row.get::<_, Count>(1)?.0))
     })?)
 }
 
-/// The batch of the last day of which the largest share failed in this group.
-fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Result<Option<BatchShare>, LedgerError> {
+/// By group: the batch of the last day of which the largest share failed in it.
+pub(crate) fn largest_shares(connection: &Connection, now: Timestamp) -> Result<HashMap<i64, BatchShare>, LedgerError> {
+    // From the batches of one day to their groups, for the batches of a large group may be those of months.
     let sql = format!(
-        "SELECT batch_id, failures, finished FROM (
-           SELECT b.batch_id, gb.failures,
+        "SELECT group_key, batch_id, failures, finished FROM (
+           SELECT gb.group_key, b.batch_id, gb.failures,
              CASE WHEN b.status IN {TERMINAL} THEN coalesce(b.total_items, b.processed_items, 0)
                   ELSE max(coalesce(b.processed_items, 0), coalesce(b.failed_items, 0) + coalesce(b.skipped_items, 0))
              END AS finished
-           FROM group_batch gb JOIN batch b USING (batch_key)
-           WHERE gb.group_key = ?1 AND coalesce(b.completed_at, b.updated_at, b.created_at, b.last_seen) > ?2)
-         WHERE finished >= 20 ORDER BY CAST(failures AS REAL) / finished DESC, batch_id LIMIT 1"
+           FROM batch b CROSS JOIN group_batch gb USING (batch_key)
+           WHERE coalesce(b.completed_at, b.updated_at, b.created_at, b.last_seen) > ?1)
+         WHERE finished >= 20 ORDER BY CAST(failures AS REAL) / finished DESC, batch_id"
     );
     let since = now.as_millisecond() - 24 * HOUR;
-    let share = connection.prepare_cached(&sql)?.query_row(params![group_key, since], |row| {
-        Ok(BatchShare {
-            batch_id: row.get("batch_id")?,
-            failed: row.get::<_, Count>("failures")?.0,
-            finished: row.get::<_, Count>("finished")?.0,
-        })
-    });
-    Ok(share.optional()?)
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([since])?;
+    let mut largest = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let (Count(failed), Count(finished)) = (row.get("failures")?, row.get("finished")?);
+        let share = BatchShare { batch_id: row.get("batch_id")?, failed, finished };
+        largest.entry(row.get("group_key")?).or_insert(share);
+    }
+    Ok(largest)
 }
 
 /// Observations in each of the 24 clock hours up to the one that holds `until`, oldest first.
@@ -274,9 +290,9 @@ pub(crate) fn sample_items(
     group_key: i64,
     most: usize,
 ) -> Result<Vec<SampleItem>, LedgerError> {
-    let open = candidates_in(connection, group_key, "'open', 'retrying'", most)?;
+    let open = candidates_in(connection, group_key, &["open", "retrying"], most)?;
     if open.is_empty() {
-        return candidates_in(connection, group_key, "'recovered', 'dismissed', 'ignored'", most);
+        return candidates_in(connection, group_key, &["recovered", "dismissed", "ignored"], most);
     }
     Ok(open)
 }
@@ -284,16 +300,25 @@ pub(crate) fn sample_items(
 fn candidates_in(
     connection: &Connection,
     group_key: i64,
-    states: &str,
+    states: &[&str],
     most: usize,
 ) -> Result<Vec<SampleItem>, LedgerError> {
+    // Each state alone, as its index has them: together they would all be read and sorted.
+    let of_state = |state: &&str| {
+        format!(
+            "SELECT * FROM (SELECT rowid FROM item WHERE group_key = ?1 AND state = '{state}'
+             ORDER BY last_seen DESC LIMIT ?2)"
+        )
+    };
+    let newest = states.iter().map(of_state).collect::<Vec<_>>().join(" UNION ALL ");
     let sql = format!(
         "SELECT i.item_id, i.item_name, p.name AS project, p.project_id, b.batch_id, o.job_id, o.job_record_id, m.text,
                 o.skip_reason, o.event_at
-         FROM item i JOIN observation o ON o.observation_key = i.observation_key
+         FROM ({newest}) n CROSS JOIN item i ON i.rowid = n.rowid
+         JOIN observation o ON o.observation_key = i.observation_key
          JOIN batch b ON b.batch_key = o.batch_key JOIN project p ON p.project_key = i.project_key
          LEFT JOIN message m ON m.message_key = o.message_key
-         WHERE i.group_key = ?1 AND i.state IN ({states}) ORDER BY i.last_seen DESC, i.item_key LIMIT ?2"
+         ORDER BY i.last_seen DESC, i.item_key LIMIT ?2"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);

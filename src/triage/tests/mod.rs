@@ -1,5 +1,7 @@
 mod baseline;
 pub(crate) mod channels;
+#[cfg(test)]
+pub(crate) mod growth;
 use std::collections::BTreeMap;
 
 use crate::config::Config;

@@ -18,6 +18,9 @@ const RESERVED: usize = 400;
 /// `&job_ids=pjb-` and a uuid.
 const USUAL_PAIR: usize = 49;
 
+/// Rows of the smallest pages that are likely: as many ids as fill whole pages leave no page half empty.
+const WHOLE_PAGE: usize = 100;
+
 /// The length of queries that the server is known to take.
 #[derive(Debug)]
 pub(crate) struct QueryBound(AtomicUsize);
@@ -47,7 +50,7 @@ impl QueryBound {
         };
         while !rest.is_empty() {
             let chunk = &rest[..rest.len().min(most)];
-            let (listed, asked) = match self.first(client, product, chunk, query, &mut page).await {
+            let (listed, asked) = match self.chunk(client, product, chunk, query, &mut page).await {
                 Err(CloudError::TooLarge { .. }) if chunk.len() > 1 => {
                     most = self.fitting(chunk).div_ceil(2);
                     continue;
@@ -74,8 +77,8 @@ impl QueryBound {
         Ok(total)
     }
 
-    /// The same of as many of the ids as one query takes; returns how many those were. `page` may stop it.
-    pub(crate) async fn first(
+    /// The same of as many of the ids as one query takes; returns how many those were.
+    async fn chunk(
         &self,
         client: &Client,
         product: Product,
@@ -107,7 +110,7 @@ impl QueryBound {
     /// How many queries it takes to ask for so many jobs.
     pub(crate) fn queries(&self, ids: usize) -> usize {
         let room = self.0.load(Ordering::Relaxed) - RESERVED;
-        ids.div_ceil((room / USUAL_PAIR).max(1))
+        ids.div_ceil(whole_pages(room / USUAL_PAIR).max(1))
     }
 }
 
@@ -128,7 +131,12 @@ fn shorter(bound: usize) -> usize {
     if bound > SHORT { SHORT } else { (bound / 2).max(RESERVED + USUAL_PAIR) }
 }
 
-/// How many of the ids fit into a query of `bound` bytes; at least one.
+/// As many as fill whole pages, where there are as many.
+fn whole_pages(ids: usize) -> usize {
+    if ids > WHOLE_PAGE { ids - ids % WHOLE_PAGE } else { ids }
+}
+
+/// How many of the ids are asked for in a query of `bound` bytes; at least one.
 fn fitting(ids: &[&str], bound: usize) -> usize {
     let mut room = bound.saturating_sub(RESERVED);
     let fits = |id: &&&str| {
@@ -138,7 +146,8 @@ fn fitting(ids: &[&str], bound: usize) -> usize {
         room = room.saturating_sub(length);
         fits
     };
-    ids.iter().take_while(fits).count().max(1)
+    let fitting = ids.iter().take_while(fits).count();
+    if fitting < ids.len() { whole_pages(fitting).max(1) } else { fitting.max(1) }
 }
 
 /// Adds what another listing of the same whole came to.
@@ -156,10 +165,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thousand_jobs_fit_into_four_queries_and_none_is_lost() {
+    fn a_thousand_jobs_fit_into_four_queries_of_whole_pages_and_none_is_lost() {
         let ids: Vec<String> = (0..1000).map(|n| format!("pjb-{n:08}-27c1-4a5e-8f00-1c1f8d0f2a11")).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        for (bound, wanted) in [(LONG, 4), (SHORT, 7)] {
+        for (bound, wanted) in [(LONG, 4), (SHORT, 10)] {
             let (mut rest, mut queries, mut sent) = (&ids[..], 0, 0);
             while !rest.is_empty() {
                 let (chunk, after) = rest.split_at(fitting(rest, bound));

@@ -1,25 +1,19 @@
 //! Opening: the file's mode, the pragmas, the migrations.
 
+pub(crate) mod migrations;
+
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use include_dir::{Dir, include_dir};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rusqlite_migration::Migrations;
 
 use crate::file_owner::{self, hand_over};
 use crate::ledger::access;
 use crate::ledger::access::wal_path;
 use crate::ledger::error::LedgerError;
 use crate::private_file;
-
-static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
-
-static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::from_directory(&FOLDER).expect("the embedded migrations are well formed"));
 
 /// How long SQLite waits for another connection's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,7 +47,7 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
     let mut connection = Connection::open(path)?;
     prepare(&connection).map_err(explained)?;
     refuse_newer(&connection)?;
-    MIGRATIONS.to_latest(&mut connection).map_err(LedgerError::Migration)?;
+    migrations::to_newest(&mut connection).map_err(LedgerError::Migration)?;
     Ok(connection)
 }
 
@@ -80,7 +74,7 @@ pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
     access::must_be_usable(path, false)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    let connection = match schema_of(&connection) {
+    let connection = match migrations::version(&connection) {
         Err(error) if cannot_make_index(&error) && !wal_path(path).exists() => unchanging(path)?,
         Err(error) if has_no_room_for_index(&error) && is_log_empty(path) => unchanging(path)?,
         _ => connection,
@@ -139,7 +133,7 @@ const LARGEST_IDLE_WAL: i64 = 64 * 1024 * 1024;
 pub(crate) fn in_memory() -> Connection {
     let mut connection = Connection::open_in_memory().expect("memory is there");
     prepare(&connection).expect("pragmas work in memory");
-    MIGRATIONS.to_latest(&mut connection).expect("the migrations run");
+    migrations::to_newest(&mut connection).expect("the migrations run");
     connection
 }
 
@@ -174,11 +168,7 @@ fn prepare(connection: &Connection) -> Result<(), LedgerError> {
 
 /// The newest schema this program knows.
 pub(crate) fn schema_version() -> i64 {
-    i64::try_from(FOLDER.dirs().count()).expect("a handful of migrations")
-}
-
-fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    i64::try_from(migrations::NEWEST).expect("a handful of migrations")
 }
 
 /// A ledger of an older program lacks tables that readers ask; the next writing command migrates it.
@@ -186,13 +176,13 @@ fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
 /// # Errors
 /// It is one.
 pub(crate) fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
-    let found = schema_of(connection)?;
+    let found = migrations::version(connection)?;
     let known = schema_version();
     if found < known { Err(LedgerError::Older { found, known }) } else { Ok(()) }
 }
 
 fn refuse_newer(connection: &Connection) -> Result<(), LedgerError> {
-    let found = schema_of(connection)?;
+    let found = migrations::version(connection)?;
     let known = schema_version();
     if found > known { Err(LedgerError::Newer { found, known }) } else { Ok(()) }
 }
@@ -204,14 +194,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn the_migrations_are_valid() {
-        MIGRATIONS.validate().unwrap();
-    }
-
-    #[test]
     fn intents_of_an_older_ledger_know_the_api_that_they_were_posted_through() {
         let mut connection = Connection::open_in_memory().unwrap();
-        MIGRATIONS.to_version(&mut connection, 10).unwrap();
+        migrations::to(&mut connection, 10).unwrap();
         let add = "INSERT INTO intent (intent_id, project_key, job_type, trigger, actor, state, job_config,
                 parameters_hash, items_hash, item_count, created_at, batch_id)
             SELECT 'n-' || ?1 || key, json_extract(?1, '$.project'), 'parse', 'auto', 'auto', 'unknown', '{}', '', '', 1, 0, value
@@ -225,7 +210,7 @@ mod tests {
             .unwrap();
         connection.execute(add, [r#"{"project": 1, "batches": ["bjb-2", null]}"#]).unwrap();
         connection.execute(add, [r#"{"project": 2, "batches": ["pjb-2", "bare"]}"#]).unwrap();
-        MIGRATIONS.to_latest(&mut connection).unwrap();
+        migrations::to_newest(&mut connection).unwrap();
         let mut read = connection.prepare("SELECT project_key || ' ' || api FROM intent ORDER BY 1").unwrap();
         let apis = read.query_map((), |row| row.get(0)).unwrap().collect::<Result<Vec<String>, _>>().unwrap();
         assert_eq!(apis, ["1 v1-beta", "1 v1-beta", "2 v2", "2 v2"]);
