@@ -14,6 +14,8 @@ pub(crate) mod plans;
 pub(crate) mod policy;
 pub(crate) mod protocol;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

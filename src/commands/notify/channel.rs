@@ -39,7 +39,7 @@ pub(crate) async fn test(
     zone: &str,
     now: Timestamp,
 ) -> Result<Receipt, NotifyError> {
-    let digest = Digest { ledger_id: ulid::Ulid::new().to_string(), ..trial(instance, zone, now) };
+    let digest = Digest { ledger_id: ulid::Ulid::generate().to_string(), ..trial(instance, zone, now) };
     channel.deliver(&digest, &first_try(&digest, &channel.name, now)).await
 }
 

@@ -94,7 +94,7 @@ impl Reprocess<'_> {
             let Some(row) = row.filter(|row| made.created_at.is_none_or(|at| at > row.failed_at)) else { continue };
             // It was sent with the parameters that we would send, as far as anybody knows.
             let parameters = configs.of(row).map(|config| config.hash().to_owned());
-            let new = foreign(row, Ulid::new().to_string(), parameters);
+            let new = foreign(row, Ulid::generate().to_string(), parameters);
             let intent_id = new.intent_id.clone();
             if self.ledger.write(move |tx| intent::begin(tx, &new, now)).await? {
                 watched.source.remember(&made.job_id, &row.origin.job_type, &item_id);

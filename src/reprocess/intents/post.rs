@@ -86,7 +86,7 @@ impl Reprocess<'_> {
 
     async fn post_once(&self, order: &Order, now: Timestamp, summary: &mut Summary) -> anyhow::Result<PostEnd> {
         let Some(watched) = self.project(&order.intent.project) else { return Ok(PostEnd::Nothing) };
-        let intent_id = Ulid::new().to_string();
+        let intent_id = Ulid::generate().to_string();
         let request = Resubmission {
             api: order.intent.api,
             intent_id: intent_id.clone(),

@@ -257,7 +257,7 @@ impl Reprocess<'_> {
             .map(|left| DraftExclusion { item_id: left.item_id.clone(), why: configs.why(left, rows) });
         let hashes = plans().flat_map(|plan| plan.chunks.iter().map(|chunk| chunk.config_hash.as_str())).collect();
         Ok(Draft {
-            plan_id: format!("P-{}", Ulid::new()),
+            plan_id: format!("P-{}", Ulid::generate()),
             created_at: now,
             as_of,
             expires_at: now + stored::LIFE,

@@ -34,7 +34,7 @@ pub(crate) fn turned(
                  WHERE e.fired_at > ?2 AND n.last_seen > ?2) t
          JOIN error_group g USING (group_key) JOIN project p ON p.name = ?1
          WHERE g.class IN {PASSING} AND g.merged_into IS NULL AND EXISTS (
-             SELECT 1 FROM item i WHERE i.group_key = g.group_key AND i.project_key = p.project_key)"
+             SELECT 1 FROM item_count c WHERE c.group_key = g.group_key AND c.project_key = p.project_key AND c.items > 0)"
     ))?;
     let rows =
         statement.query_map(params![project, Millis(since)], |row| Ok((row.get::<_, Millis>(0)?.0, row.get(1)?)))?;

@@ -187,10 +187,13 @@ fn newest(connection: &Connection, baseline: bool) -> Result<Vec<i64>, LedgerErr
     )?;
     let groups = groups.query_map([], |row| Ok((row.get("group_key")?, row.get("project_key")?, row.get("class")?)))?;
     let groups: Vec<(i64, i64, String)> = groups.collect::<Result<_, _>>()?;
+    // The time says the same as `baseline`, and the index knows it: what failed before the first start may be all there is.
     let of_group = |state: &str, more: &str| {
         connection.prepare_cached(&format!(
             "SELECT item_key FROM item WHERE group_key = ?1 AND project_key = ?2 AND state = '{state}' AND baseline <= ?3
-             {more} ORDER BY last_seen DESC LIMIT ?4"
+             AND last_seen > iif(?3, {oldest}, (SELECT first_seen FROM project WHERE project_key = ?2))
+             {more} ORDER BY last_seen DESC LIMIT ?4",
+            oldest = i64::MIN
         ))
     };
     let (mut untried, mut under_way) = (of_group("open", "AND attempts = 0")?, of_group("retrying", "")?);

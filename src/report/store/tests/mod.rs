@@ -2,4 +2,5 @@
 
 mod agreement;
 pub(crate) mod fixture;
+mod growth;
 mod places;

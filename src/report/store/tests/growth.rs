@@ -1,0 +1,93 @@
+//! No statement of the console's pages costs more because there is more: on a ledger where one hour, one group, one directory
+//! and one batch each hold everything, and on one that holds four times that.
+
+use jiff::SignedDuration;
+
+use crate::ledger::tests::seed::{Seed, t};
+use crate::ledger::tests::steps::{self, Steps};
+use crate::model::links::linker::Linker;
+use crate::report::filter::{Filter, TimeRange};
+use crate::report::store::read_transaction::ReadTransaction;
+use crate::report::store::{
+    Bucket, ConfiguredBudget, ReportView, attempts, audit, batch, batches, freshness, group, groups, item, items,
+    skipped, summary, trend,
+};
+use crate::service::store_health;
+
+/// More than any statement looks at.
+const FEW: u64 = 2_500;
+
+/// Rows of a list that a page shows.
+const ROWS: u64 = 50;
+
+/// What all pages read, three hours after an outage, beside so many items and batches of one group.
+fn pages_after_outage(items: u64, batches: u64) -> Steps {
+    let mut seed = Seed::new();
+    seed.batch("b", "completed");
+    seed.fail("g", "b", 3, t(1));
+    seed.crowd("g", "b", items, t(1));
+    let older = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+        INSERT INTO batch (project_key, batch_id, job_type, directory_id, status, total_items, first_seen, last_seen, completed_at)
+        SELECT 1, 'old' || n, 'parse', 'dir-1', 'completed', 1000, 0, 0, 0 FROM n";
+    seed.run(older, [i64::try_from(batches).unwrap()]);
+    seed.run("INSERT INTO group_batch SELECT 1, batch_key, 1 FROM batch WHERE batch_id LIKE 'old%'", []);
+    seed.retried("g", 60, "failed_same", "h", 0);
+    steps::count(&mut seed.connection);
+    read_all(&ReadTransaction::over(seed.connection).unwrap());
+    steps::take()
+}
+
+fn read_all(reading: &ReadTransaction) {
+    let (linker, now) = (Linker::shipped(), t(180));
+    let of = |filter: &Filter, look: &dyn Fn(&mut ReportView<'_>)| {
+        look(&mut ReportView::new(reading, filter, now, &linker).unwrap());
+    };
+    let whole = Filter::default();
+    let day = Filter { since: Some(t(180 - 24 * 60)), ..Filter::default() };
+    let rows = Filter { limit: Some(ROWS), ..Filter::default() };
+    let of_group = Filter { group: vec!["g".to_owned()], ..rows.clone() };
+    let of_batch = Filter { batch: vec!["b".to_owned()], ..rows.clone() };
+    let week = TimeRange { since: now - SignedDuration::from_hours(24 * 7), until: now };
+    freshness(reading).unwrap();
+    store_health::read(reading.connection()).unwrap();
+    of(&day, &|view| drop(summary(view, ConfiguredBudget::default()).unwrap()));
+    of(&whole, &|view| drop(trend(view, &Bucket::Hour, week).unwrap()));
+    of(&rows, &|view| assert_eq!(groups(view).unwrap().rows.len(), 1));
+    of(&whole, &|view| drop(group(view, "g").unwrap()));
+    of(&of_group, &|view| assert_eq!(items(view).unwrap().len() as u64, ROWS));
+    of(&of_group, &|view| drop(trend(view, &Bucket::Hour, week).unwrap()));
+    of(&of_group, &|view| drop((attempts(view).unwrap(), audit(view).unwrap())));
+    of(&whole, &|view| drop(batch(view, "b").unwrap()));
+    of(&of_batch, &|view| assert_eq!(items(view).unwrap().len() as u64, ROWS));
+    of(&rows, &|view| drop(batches(view).unwrap()));
+    of(&whole, &|view| drop(item(view, "g-1").unwrap()));
+    of(&day, &|view| drop(skipped(view).unwrap()));
+}
+
+/// A list of items is sorted among those that failed in one millisecond; that of a batch is found by its observations, and a
+/// batch that holds a large part of all items by going through these. About ten steps an item.
+const OF_A_LIST: [&str; 3] =
+    ["picked", "SELECT item_key FROM observation WHERE batch_key", "SELECT item_key, rowid FROM item"];
+
+#[test]
+fn no_statement_of_the_console_grows_with_what_is_open() {
+    let [few, many] = [FEW, 4 * FEW].map(|items| pages_after_outage(items, 1));
+    let grown = others(steps::grown(&few, &many), &OF_A_LIST);
+    assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
+}
+
+/// Batches are found by their id, counted and ranked by going through them. A few steps a batch.
+const OF_BATCHES: [&str; 2] = ["FROM batch WHERE batch_id = ?", "FROM group_batch"];
+
+#[test]
+fn no_statement_of_the_console_grows_with_the_batches_of_a_group() {
+    let [few, many] = [FEW, 4 * FEW].map(|batches| pages_after_outage(ROWS, batches));
+    let grown = others(steps::grown(&few, &many), &OF_BATCHES);
+    assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
+}
+
+/// Those without any of these words.
+fn others(mut grown: Vec<String>, words: &[&str]) -> Vec<String> {
+    grown.retain(|found| !words.iter().any(|word| found.contains(word)));
+    grown
+}
