@@ -33,7 +33,7 @@ pub struct Subject<'a> {
 const WORDLESS: &str = "(message without words)";
 
 /// Exact texts remembered.
-const TEXTS: usize = 50_000;
+const TEXTS: usize = 25_000;
 /// Forms taken in by a learned template, remembered.
 const TAKEN: usize = 7_000;
 
