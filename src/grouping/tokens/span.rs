@@ -19,7 +19,7 @@ enum Place {
     Explains,
     /// After a noun that a name follows: `field …`.
     Named,
-    /// The argument of an exception.
+    /// The argument of an exception, or what stands behind `failed:`.
     Argument,
     /// In the middle of a sentence that speaks of it.
     Inside,
@@ -57,7 +57,7 @@ impl Scanner<'_, '_> {
         if last > 0 && (token.is_punct(b':') || token.is_punct(b'=')) {
             return match word(last - 1) {
                 Some((key, _)) if lexicon::explains(key) => Place::Explains,
-                Some((_, true)) => Place::Argument,
+                Some((key, is_code)) if is_code || lexicon::is_fault(key) => Place::Argument,
                 Some((key, _)) if token.is_punct(b'=') || List::Entities.knows(key) => Place::Named,
                 _ => Place::Other,
             };
