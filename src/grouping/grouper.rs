@@ -1,10 +1,10 @@
 //! The grouper: the one door to the module.
 
+use crate::grouping::body;
 use crate::grouping::form_index::FormIndex;
 use crate::grouping::id::{GroupHandle, GroupId};
 use crate::grouping::item_name::mask_item_name;
 use crate::grouping::title::{self, Titles};
-use crate::grouping::tokens::body;
 use crate::grouping::tokens::form::{Form, hash_of};
 use crate::grouping::tokens::neighbours::shape;
 use crate::grouping::tokens::scanner::Scanner;
@@ -33,7 +33,7 @@ pub struct Subject<'a> {
 const WORDLESS: &str = "(message without words)";
 
 /// Exact texts remembered.
-const TEXTS: usize = 50_000;
+const TEXTS: usize = 25_000;
 /// Forms taken in by a learned template, remembered.
 const TAKEN: usize = 7_000;
 

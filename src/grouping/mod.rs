@@ -3,6 +3,7 @@
 //! [`grouper`] is the entry. A message is read into tokens ([`tokens`]), its words and slots make a form, and the [`form_index`]
 //! of forms decides by [`evidence`] which forms are one group. `store_…` keeps the result.
 
+pub(crate) mod body;
 pub(crate) mod evidence;
 pub(crate) mod explain;
 pub(crate) mod family;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::grouping::body;
 use crate::grouping::item_name::mask_item_name;
-use crate::grouping::tokens::body;
 use crate::grouping::tokens::neighbours::shape;
 use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::token::{Token, TokenKind, WordShape};

@@ -189,6 +189,14 @@ fn a_class_around_a_code_makes_no_difference() {
 }
 
 #[test]
+fn a_quoted_reason_counts_without_a_word_of_failure_in_it() {
+    all_apart(&["Feeding failed: \"out of paper\"", "Feeding failed: \"belt in motion\"", "Fehler: „Band im Lauf“"]);
+    all_apart(&["LabError: (1045, \"belt in motion\")", "LabError: (1045, \"tray not in place\")"]);
+    all_apart(&[r#"{"failed_trays":{"3":"belt in motion"}}"#, r#"{"failed_trays":{"3":"tray not in place"}}"#]);
+    one_group(&["Feeding failed: 'tray 7'", "Feeding failed: 'Plan B'", "Feeding failed: 'x.pdf'"]);
+}
+
+#[test]
 fn a_permission_is_kept_in_quotes_too() {
     all_apart(&["Permission 'lab.sheets.get' denied", "Permission 'lab.sheets.print' denied"]);
 }

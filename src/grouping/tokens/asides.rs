@@ -70,9 +70,9 @@ fn is_data(text: &[u8], tokens: &[Token], bracket: Range<usize>) -> bool {
     is_marked && words <= NAMING && inside.iter().any(Token::is_slot)
 }
 
-/// `No space left on device: '/tmp/a.png'`: a place after a last colon, where a sentence stands before it.
+/// `No space left on device: '/tmp/a.png'`: a place or name after a last colon, where a sentence stands before it.
 fn drop_last_place(tokens: &mut Vec<Token>) {
-    let places = Kinds::FILE.with(Kinds::PATH).with(Kinds::URL).with(Kinds::HOST);
+    let places = Kinds::FILE.with(Kinds::PATH).with(Kinds::URL).with(Kinds::HOST).with(Kinds::QUOTED);
     let is_place = |token: &Token| token.is_slot() && token.hash == SLOT && token.kinds.0 & places.0 != 0;
     if let [before @ .., colon, value] = &tokens[..]
         && colon.is_punct(b':')

@@ -3,9 +3,9 @@
 //! An error body is read for the fields that name or explain the error; all other fields vanish, so that their order,
 //! number and content make no difference. An object without such a field is one slot.
 
-use crate::grouping::tokens::lexicon::{self, List};
+use crate::grouping::tokens::lexicon::{self, List, parts};
 use crate::grouping::tokens::scanner::Scanner;
-use crate::grouping::tokens::span::is_reason;
+use crate::grouping::tokens::span::{has_words, is_reason};
 use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape, hash_code, hash_word};
 
 /// Nesting followed.
@@ -35,7 +35,7 @@ impl Scanner<'_, '_> {
         if self.looks_like_object(at, to) {
             let mark = self.out.len();
             let space = self.space;
-            let end = self.container(at, to, 0, true);
+            let end = self.container(at, to, 0, true, false);
             if self.out.len() == mark {
                 self.space = space;
                 self.slot(Kinds::JSON, at, end);
@@ -76,14 +76,14 @@ impl Scanner<'_, '_> {
     }
 
     /// Walks an object or array; a list counts once, by its first element.
-    fn container(&mut self, at: usize, to: usize, depth: u8, tells: bool) -> usize {
+    fn container(&mut self, at: usize, to: usize, depth: u8, tells: bool, fails: bool) -> usize {
         if depth > DEPTH {
             return self.balanced(at, to).unwrap_or(to);
         }
         if self.text[at] == b'[' {
             let first = self.blank(at + 1, to);
             if first < to && matches!(self.text[first], b'{' | b'[') {
-                self.container(first, to, depth + 1, tells);
+                self.container(first, to, depth + 1, tells, fails);
             } else if first < to && matches!(self.text[first], b'"' | b'\'') {
                 self.string(first, to, is_reason_or(tells, &self.text[first + 1..self.balanced(at, to).unwrap_or(to)]));
             }
@@ -102,21 +102,23 @@ impl Scanner<'_, '_> {
             if colon >= to || self.text[colon] != b':' {
                 return self.balanced(at, to).unwrap_or(to);
             }
-            i = self.value(key, self.blank(colon + 1, to), to, depth);
+            i = self.value(key, self.blank(colon + 1, to), to, depth, fails);
             i = self.blank(i, to);
         }
         (i + 1).min(to)
     }
 
-    fn value(&mut self, key: (usize, usize), at: usize, to: usize, depth: u8) -> usize {
+    fn value(&mut self, key: (usize, usize), at: usize, to: usize, depth: u8, fails: bool) -> usize {
         if at >= to {
             return to;
         }
         let name = &self.text[key.0..key.1];
         let code = List::CodeKeys.knows(name);
         let tells = code || lexicon::explains(name) || name == b"title";
+        // `"failed_pages": {"3": "…"}`
+        let fails = fails || !tells && parts(name).any(lexicon::is_fault);
         match self.text[at] {
-            b'{' | b'[' if !List::InputFields.knows(name) => self.container(at, to, depth + 1, tells),
+            b'{' | b'[' if !List::InputFields.knows(name) => self.container(at, to, depth + 1, tells, fails),
             b'{' | b'[' => self.balanced(at, to).unwrap_or(to),
             b'"' | b'\'' => {
                 if tells {
@@ -130,7 +132,9 @@ impl Scanner<'_, '_> {
                     return (close + 1).min(to);
                 }
                 self.space |= !tells;
-                self.string(at, to, tells || !List::InputFields.knows(name) && is_sentence(&self.text[at + 1..close]))
+                let content = &self.text[at + 1..close];
+                let is_said = fails && has_words(content, 2) || is_sentence(content);
+                self.string(at, to, tells || is_said && !List::InputFields.knows(name))
             }
             _ => {
                 let end = at

@@ -2,7 +2,6 @@
 
 pub(crate) mod asides;
 pub(crate) mod atom;
-pub(crate) mod body;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod lexicon;

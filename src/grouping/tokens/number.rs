@@ -3,7 +3,7 @@
 
 use crate::grouping::tokens::lexicon::{self, List};
 use crate::grouping::tokens::scanner::Scanner;
-use crate::grouping::tokens::span::is_reason;
+use crate::grouping::tokens::span::{has_words, is_reason};
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code, hash_word};
 use crate::grouping::tokens::word_shape::{self, Census, Unit};
 
@@ -112,7 +112,8 @@ impl Scanner<'_, '_> {
         if self.out.last().is_some_and(|last| last.is_punct(b'(')) && self.text[..to].get(end) == Some(&b',') {
             // `OperationalError: (1045, "Access denied")`
             let rest = self.text[end + 1..to].trim_ascii_start();
-            return matches!(rest, [b'"' | b'\'', ..]) && is_reason(&rest[..rest.len().min(200)]);
+            let said = &rest[..rest.len().min(200)];
+            return matches!(said, [b'"' | b'\'', ..]) && (is_reason(said) || has_words(said, 3));
         }
         let http = bytes.len() == 3 && matches!(bytes[0], b'4' | b'5');
         let status = bytes.len() == 3 && matches!(bytes[0], b'1'..=b'5');

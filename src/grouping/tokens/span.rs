@@ -19,7 +19,7 @@ enum Place {
     Explains,
     /// After a noun that a name follows: `field …`.
     Named,
-    /// The argument of an exception.
+    /// The argument of an exception, or what stands behind `failed:`.
     Argument,
     /// In the middle of a sentence that speaks of it.
     Inside,
@@ -57,7 +57,7 @@ impl Scanner<'_, '_> {
         if last > 0 && (token.is_punct(b':') || token.is_punct(b'=')) {
             return match word(last - 1) {
                 Some((key, _)) if lexicon::explains(key) => Place::Explains,
-                Some((_, true)) => Place::Argument,
+                Some((key, is_code)) if is_code || is_said(key) => Place::Argument,
                 Some((key, _)) if token.is_punct(b'=') || List::Entities.knows(key) => Place::Named,
                 _ => Place::Other,
             };
@@ -70,12 +70,20 @@ impl Scanner<'_, '_> {
                 _ => Place::Other,
             };
         }
+        if last > 0 && token.is_punct(b',') && self.out[last - 1].part == TokenKind::Word(WordShape::Status) {
+            return Place::Argument;
+        }
         match word(last) {
             Some((noun, _)) if List::Entities.knows(noun) => Place::Named,
             Some((word, is_code)) if !is_code && !lexicon::says(word) => Place::Inside,
             _ => Place::Other,
         }
     }
+}
+
+/// `failed: …`, `upstream said: …`
+fn is_said(key: &[u8]) -> bool {
+    lexicon::is_fault(key) || matches!(key, b"said" | b"says" | b"reported" | b"reports")
 }
 
 /// Whether a text says that something went wrong, wherever it stands.
@@ -119,7 +127,7 @@ fn is_code(word: &[u8]) -> bool {
         || word.windows(2).any(|two| two == b"::")
 }
 
-fn has_words(content: &[u8], least: usize) -> bool {
+pub(crate) fn has_words(content: &[u8], least: usize) -> bool {
     let is_word = |word: &&[u8]| word.len() > 1 && word.iter().all(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
     content.split(u8::is_ascii_whitespace).filter(is_word).count() >= least
 }
