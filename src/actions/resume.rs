@@ -4,7 +4,6 @@ use crate::actions::act::{ActError, Done, Person, find, reason};
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::reprocess::account::resume;
-use crate::reprocess::policy::hold::Account;
 use crate::reprocess::store::{account, history};
 use crate::scan::store::project;
 
@@ -48,7 +47,7 @@ fn resume_projects(
 ) -> Result<String, crate::ledger::error::LedgerError> {
     let mut resumed = account::end_waits(tx, projects, now)?;
     for (project, _) in account::stopped(tx)?.into_iter().filter(|(project, _)| projects.contains(project)) {
-        resume(tx, &project, Account::default(), now)?;
+        resume(tx, &project, 0, now)?;
         resumed.push(project);
     }
     resumed.sort_unstable();

@@ -50,16 +50,16 @@ pub struct ReprocessConfig {
     pub job_config: Vec<JobConfigRule>,
     /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
-    canaries: Option<toml::Value>,
+    pub(crate) canaries: Option<toml::Value>,
     /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
-    breaker_open: Option<toml::Value>,
+    pub(crate) breaker_open: Option<toml::Value>,
     /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
-    hold: Option<toml::Value>,
+    pub(crate) hold: Option<toml::Value>,
     /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
-    unknown_canary: Option<bool>,
+    pub(crate) unknown_canary: Option<bool>,
 }
 
 impl ReprocessConfig {

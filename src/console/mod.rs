@@ -45,8 +45,6 @@ use crate::llamacloud::Cloud;
 use crate::model::links::linker::Linker;
 use crate::rate_limit::RateLimit;
 use crate::report::store::ConfiguredBudget;
-use crate::reprocess::facts::limits;
-use crate::reprocess::policy::limits::Limits;
 use crate::scan::source::Watched;
 
 /// Pages that are made at once: reading is quick, and scans need the disk.
@@ -61,7 +59,7 @@ pub(crate) struct ConsoleSetup {
     /// Makes the links of rows.
     pub(crate) linker: Linker,
     /// What bounds retries; none without a configuration.
-    pub(crate) limits: Option<Limits>,
+    pub(crate) retry_settings: Option<ReprocessConfig>,
     /// The budget as configured.
     pub(crate) budget: ConfiguredBudget,
     /// Classes that page.
@@ -92,7 +90,7 @@ impl ConsoleSetup {
             instance: config.digest.instance.clone(),
             zone,
             linker: config.linker(),
-            limits: Some(limits(&config.reprocess)),
+            retry_settings: Some(config.reprocess.clone()),
             budget: ConfiguredBudget {
                 per_hour: Some(config.reprocess.per_hour.into()),
                 per_day: Some(config.reprocess.per_day.into()),
@@ -109,7 +107,7 @@ impl ConsoleSetup {
             instance: String::new(),
             zone: TimeZone::UTC,
             linker: Linker::shipped(),
-            limits: None,
+            retry_settings: None,
             budget: ConfiguredBudget::default(),
             page_classes: Vec::new(),
             projects: Vec::new(),

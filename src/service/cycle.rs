@@ -94,7 +94,7 @@ impl Worker {
             // What is given up, released or posted by a wrong clock cannot be taken back.
             reprocess::Summary::default()
         } else {
-            self.setup.reprocessing(&self.ledger).after(&scans).step(after_scan, stop).await?
+            self.setup.reprocessing(&self.ledger, after_scan).after(&scans, stop).step().await?
         };
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
         let request = TriageRequest { would_retry, budget, certain, ..TriageRequest::at(now) };

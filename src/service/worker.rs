@@ -73,7 +73,7 @@ impl Worker {
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(store_group::generation).await?;
         deliver::recover(&ledger, now).await?;
-        setup.reprocessing(&ledger).recover(now).await?;
+        setup.reprocessing(&ledger, now).recover().await?;
         let asked = causes::CauseMemory::default();
         Ok(Worker { setup, ledger, clock, grouper, generation, named: Vec::new(), asked })
     }
@@ -110,8 +110,8 @@ impl Worker {
             let project = projects.iter().find(|project| project.name == intent.project);
             let is_of_v2 = intent.api == BatchApi::V2;
             if let (true, Some(project), [item]) = (is_of_v2, project, intent.items.as_slice()) {
-                let (made, job_type) = (intent.intent.state.batch_ids(), &intent.job_type);
-                made.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
+                let job_type = &intent.job_type;
+                intent.batch_ids.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
             }
         }
         let generation = self.ledger.read(store_group::generation).await?;

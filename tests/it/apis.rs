@@ -234,7 +234,7 @@ const BOTH_CONFIGS: &str = "[reprocess]\nmode = \"plan\"\n\
 async fn retry(site: &Site, worker: &mut Worker, items: &[&str]) -> Vec<String> {
     let (now, items) = (site.now(), items.iter().map(|name| item_id(name)).collect());
     let request = Request { items, ..Request::default() };
-    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", now).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger, now).draft(request, "ann").await.unwrap();
     let id = draft.plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
     worker.reprocess(now, &CancellationToken::new()).await.unwrap();

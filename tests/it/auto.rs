@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use llama_triage::internals::reprocess::{Which, retriable};
+use llama_triage::internals::reprocess::{Which, items};
 use llama_triage::internals::service::{CycleOutcome, Worker};
 use llama_triage::internals::simulator::{
     DEFAULT_NOW, Endpoint, Failure, FaultRule, InjectedFault, JobType, Options, Outage, ScriptedCause,
@@ -388,7 +388,7 @@ async fn a_cycle_reads_the_newest_untried_items_of_a_large_group() {
     worker.scan(site.now()).await.unwrap();
     let weigh = || {
         let which = Which::Automatic { baseline: false };
-        worker.ledger.read(move |connection| retriable::items(connection, &which))
+        worker.ledger.read(move |connection| items(connection, &which))
     };
     let newest = site.texts("SELECT item_id FROM item ORDER BY last_seen DESC, item_id LIMIT 1");
     let weighed = weigh().await.unwrap();

@@ -85,7 +85,7 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
 
 /// What a user asks for, with the same line about budgets that a cycle's digest has.
 async fn request(ledger: &Ledger, setup: &Setup, by_hand: bool, now: Timestamp) -> anyhow::Result<TriageRequest> {
-    let budget = setup.reprocessing(ledger).budget(now).await?;
+    let budget = setup.reprocessing(ledger, now).budget_line().await?;
     Ok(TriageRequest { by_hand, budget, ..TriageRequest::at(now) })
 }
 

@@ -22,8 +22,8 @@ use crate::console::{Console, Visitor};
 use crate::ledger::Ledger;
 use crate::report::filter::Filter;
 use crate::reprocess::Reprocess;
-use crate::reprocess::plans::approved::cancel_plan;
 use crate::reprocess::plans::draft::Request;
+use crate::reprocess::plans::execute::cancel_plan;
 
 /// What a form came to.
 struct Outcome {
@@ -203,8 +203,8 @@ async fn planned(
     let (ledger, by, threads) = (ledger.clone(), by.clone(), tokio::runtime::Handle::current());
     let drafted = tokio::task::spawn_blocking(move || {
         let Some(retries) = &setup.retries else { return Err(anyhow::anyhow!("the configuration is gone")) };
-        let reprocess = Reprocess::new(&ledger, &setup.projects, &retries.rules, &retries.config);
-        threads.block_on(reprocess.draft(request, &by.name, by.now))
+        let reprocess = Reprocess::new(&ledger, &setup.projects, &retries.rules, &retries.config, by.now);
+        threads.block_on(reprocess.draft(request, &by.name))
     });
     let draft = drafted.await.map_err(|error| PageError::Internal(error.into()))??;
     let next = format!("{}/p/{}", console.base, encoded(&draft.plan_id));

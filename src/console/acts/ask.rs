@@ -16,7 +16,7 @@ use crate::model::class::Class;
 use crate::report::filter::Filter;
 use crate::report::rows::{GroupRow, ItemRow};
 use crate::report::store::{group_named, groups, items, items_by_id};
-use crate::reprocess::plans::approved::draft_of;
+use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::named::short;
 use crate::triage::silence::Matcher;
 use crate::triage::store::silence::Covered;
@@ -222,7 +222,7 @@ fn plan(desk: &Desk<'_>, kind: ActKind, id: &str) -> Result<Option<PlanAsked>, P
         return Ok(None);
     }
     let stored = plans::find(desk, id)?;
-    let draft = draft_of(&stored)?;
+    let draft = Draft::of(&stored)?;
     Ok(Some(PlanAsked {
         short: short(&stored.plan_id),
         plan_id: stored.plan_id,

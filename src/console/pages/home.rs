@@ -13,7 +13,7 @@ use crate::report::filter::Filter;
 use crate::report::format::layout::{counted, grouped};
 use crate::report::store::{groups, summary};
 use crate::report::summary::SummaryRow;
-use crate::reprocess::plans::approved::draft_of;
+use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan;
 
@@ -57,7 +57,7 @@ pub(crate) fn show(desk: &Desk<'_>) -> Result<String, PageError> {
     let mut needs = paging(desk)?;
     needs.extend(decisions(&summary));
     for plan in plan::unapplied(view.connection, desk.now)? {
-        let items = draft_of(&plan)?.items;
+        let items = Draft::of(&plan)?.items;
         if items > 0 {
             let what = format!("Plan {}: {} to approve", short(&plan.plan_id), counted(items.into(), "item"));
             needs.push(Need {
