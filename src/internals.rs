@@ -1,4 +1,4 @@
-//! The one door for the integration tests, the benchmarks and the fuzz targets. It is no API: anything may change.
+//! Internals for the integration tests, the benchmarks and the fuzz targets. Not an API: anything may change.
 
 /// Of `classify`.
 pub mod classify {

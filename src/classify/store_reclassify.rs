@@ -18,10 +18,10 @@ const JUDGED_BY: &str = "rules";
 /// The name of the groups that may page since then, of which nothing was reported since, as JSON.
 const TURNED: &str = "turned_paging";
 
-/// The audit names so many of the groups that changed.
+/// Changed groups that the audit row names, at most.
 const NAMED: usize = 50;
 
-/// So many of a group's open items, the newest, are read for its class.
+/// Open items, newest first, that are read for a group's class, at most.
 const NEWEST: i64 = 200;
 
 /// What one item of a group says.

@@ -138,12 +138,12 @@ pub(crate) struct SignOn {
     pub(crate) header: String,
     /// The addresses of the proxies that set it.
     pub(crate) proxies: Vec<IpAddr>,
-    /// Whether whoever is connected to the unix socket sets it.
+    /// Whether every peer on the unix socket is trusted to set it.
     pub(crate) is_unix: bool,
 }
 
 impl Access {
-    /// Only looking, for whoever is on this host.
+    /// Read-only access for every user of this host.
     pub(crate) fn read_only() -> Access {
         Access { actions: Actions::None, hosts: Hosts::default(), sessions: None, sign_on: None, is_https: false }
     }
@@ -220,7 +220,7 @@ fn authority(url: &str) -> Option<String> {
 fn sign_on(header: &str, proxies: &[String]) -> Result<SignOn, ConfigError> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if header.is_empty() || !header.bytes().all(is_word) {
-        return Err(ConfigError::Credential(format!("console.trusted-header: {header:?} is no name of a header")));
+        return Err(ConfigError::Credential(format!("console.trusted-header: {header:?} is not a valid header name")));
     }
     let mut trusted = SignOn { header: header.to_ascii_lowercase(), proxies: Vec::new(), is_unix: false };
     for proxy in proxies {

@@ -296,7 +296,7 @@ async fn a_retry_through_an_api_that_disappears_is_kept_and_settled_when_that_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_failed_in_an_api_that_went_away_is_retried_through_the_other_one() {
+async fn failures_of_a_removed_api_are_retried_through_the_other_one() {
     let world = WorldBuilder::at(Timestamp::now()).batch("b").from_directory().item("i1").fails_until(2, BUSY).build();
     let site = Site::new(world, Options::default(), "").await;
     site.command(&["scan"]).assert().success();

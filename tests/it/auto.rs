@@ -146,7 +146,7 @@ async fn a_group_that_loses_its_probes_rests_longer_each_time_until_a_person_dec
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_that_failed_all_tries_are_told_while_the_rest_of_their_group_recovers() {
+async fn items_that_failed_all_attempts_are_reported_while_their_group_recovers() {
     let mut builder = WorldBuilder::new().batch("b1");
     for n in 0..100 {
         builder = builder.item(&format!("fine{n}")).succeeds();

@@ -8,10 +8,10 @@ use crate::grouping::tokens::neighbours::shape;
 use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::token::{Token, TokenKind, WordShape};
 
-/// Features are numbered by a hash of so many bits.
+/// Bits of the hash that numbers features.
 pub const BITS: u32 = 17;
 
-/// Parts of words have so many letters.
+/// Letters of a part of a word.
 const PART_LENGTHS: std::ops::RangeInclusive<usize> = 3..=5;
 /// In scripts without spaces every run of up to so many characters is a word.
 const DENSE_LENGTH: usize = 4;

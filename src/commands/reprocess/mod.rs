@@ -1,4 +1,4 @@
-//! The command line of `reprocess …` and `breaker …`: plan, approve, look, take back. Works beside a running service.
+//! The command line of `reprocess …` and `breaker …`: plan, apply, status, cancel. Works beside a running service.
 
 pub(crate) mod apply;
 pub(crate) mod plan;
@@ -45,12 +45,12 @@ pub enum ReprocessCommand {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// Resume retries: of a group whose probes were all lost, or of a project whose account was stopped or that waits
+    /// Resume retries of a group whose probes all failed, or of a project that is stopped or waiting
     Resume {
         /// A group, a project, or `all` projects
         #[arg(value_name = "GROUP|PROJECT")]
         scope: String,
-        /// Why; the audit keeps it
+        /// Reason, recorded in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
@@ -136,7 +136,7 @@ pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> 
     }
 }
 
-/// What `breaker reset` was before it was called `reprocess resume`.
+/// Resumes retries under the old command name, `breaker reset`.
 pub(crate) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let BreakerCommand::Reset { scope, reason } = command;
     say!("{}", resume::resume_scope(ledger, &scope, &reason, by).await?.said);
@@ -216,7 +216,7 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
     let items = given_up
         .map_err(|error| not_ended(error, &format!("intent {id}"), &format!("{shown} cannot be abandoned: ")))?;
     say!(
-        "Intent {shown} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
+        "Intent {shown} abandoned: {items} items without an outcome can be retried. If LlamaCloud did process them, a retry is billed again."
     );
     Ok(Exit::Done)
 }

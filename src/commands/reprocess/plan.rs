@@ -132,7 +132,7 @@ const MOST_REASONS: usize = 10;
 /// Characters of a group's title that the table shows.
 const LONGEST_TITLE: usize = 60;
 
-/// A plan made of older knowledge warns.
+/// A plan made from older data shows a warning.
 const OLD: SignedDuration = SignedDuration::from_hours(1);
 
 pub(crate) fn show(draft: &Draft, format: Format) -> anyhow::Result<()> {
@@ -159,7 +159,7 @@ fn table(draft: &Draft) -> String {
     }
     if let Some((each, known)) = draft.billed_each.filter(|_| draft.items > 0) {
         let retries = count(known.into(), "retry", "retries");
-        text.push_str(&format!("LlamaCloud billed {each:.1} credits each for the newest {retries} of these groups\n"));
+        text.push_str(&format!("LlamaCloud billed {each:.1} credits each for their last {retries}\n"));
     }
     text.push_str(&data_age(draft));
     text.push_str(&posts(draft));
@@ -235,7 +235,7 @@ fn by_reason(title: &str, left: &[DraftExclusion]) -> String {
     text
 }
 
-/// How old the knowledge is that the plan was made of.
+/// The age of the plan's data, with a warning if it is old.
 fn data_age(draft: &Draft) -> String {
     let before = "`llama-triage scan` updates it; `apply` scans too and drops items that have completed";
     match draft.as_of {

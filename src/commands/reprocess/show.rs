@@ -129,7 +129,7 @@ fn group_row(project: &str, group: &GroupOutlook) -> Value {
     })
 }
 
-/// The plans that are over, with what is known by now of what came of them.
+/// The finished plans, with their results as known now.
 fn over(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
     let mut plans = plan::ended_since(connection, now - PLANS_SHOWN)?;
     for plan in &mut plans {
@@ -153,7 +153,7 @@ fn describe_waiting(plan: &StoredPlan) -> anyhow::Result<String> {
 
 /// What an approved plan waits for.
 async fn awaited(plan: &StoredPlan, ledger: &Ledger, now: Timestamp) -> anyhow::Result<String> {
-    let stands = if plan.executed_at.is_some() { "begun" } else { "approved" };
+    let stands = if plan.executed_at.is_some() { "started" } else { "approved" };
     let draft = Draft::of(plan)?;
     Ok(match waits_until(ledger, &draft, begun(plan), now).await? {
         Some(until) => {
@@ -175,7 +175,7 @@ fn needs_decision(group_id: &str) -> String {
     format!("; `llama-triage reprocess resume {group_id} --reason TEXT` tries again")
 }
 
-/// What went wrong with an intent; none once its batch is known, for an unclear answer was cleared up by that.
+/// The error of an intent; none once its batch is known, because that resolves an unclear response.
 fn post_error(intent: &Intent) -> Option<&str> {
     intent.error.as_deref().filter(|_| intent.batch_ids.is_empty())
 }

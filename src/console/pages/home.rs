@@ -70,7 +70,7 @@ pub(crate) fn show(desk: &Desk<'_>) -> Result<String, PageError> {
     }
     needs.extend(dead_channels(view.connection)?.into_iter().map(|channel| Need {
         detail: Some(
-            "Its newest digest could not be delivered: see `llama-triage report deliveries --failed`".to_owned(),
+            "The newest digest could not be delivered: see `llama-triage report deliveries --failed`".to_owned(),
         ),
         ..Need::new(format!("Channel {channel} is dead"))
     }));

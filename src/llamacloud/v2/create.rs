@@ -207,7 +207,7 @@ pub(crate) async fn find(
             };
             let mut listed = job::list(client, &made_since(&path, posted), limit, each).await?;
             if !shows_notes {
-                // The list may leave notes out: then a job without one is nobody's until it was asked itself.
+                // The list may omit notes: a job without one is unassigned until the job itself was fetched.
                 listed.complete &= notes.ask(client, unnoted, noted).await?;
             }
             listed
