@@ -15,5 +15,5 @@ cargo build --locked --quiet
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 HOSTILE_PAGES="$work/hostile" cargo test --locked --quiet --test it hostile::some_nasty >/dev/null
-timeout 580 node "$tools/journeys.mjs" "$PWD/target/debug/llama-triage" \
+timeout 1500 node "$tools/journeys.mjs" "$PWD/target/debug/llama-triage" \
     "$work/hostile/ledger.db" tests/fixtures/hostile.jsonl "${PICTURES:-$work/pictures}"
