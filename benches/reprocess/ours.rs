@@ -57,7 +57,7 @@ pub(crate) fn run(world: &mut World, config: ReprocessConfig, log: bool) {
         .map(|(n, spec)| GroupFacts::untried(&format!("g-{n}"), super::class(spec.message), 0));
     let groups: Vec<GroupFacts> = groups.collect();
     let classes: Vec<Class> = world.account.groups.iter().map(|spec| super::class(spec.message)).collect();
-    let job_config = Arc::new(JobConfig::given(serde_json::json!({ "parameters": {} })).unwrap());
+    let job_config = Arc::new(JobConfig::given(serde_json::json!({ "parameters": {} })).expect("an object"));
     let items = world.documents.iter().map(|document| Item {
         job_type: "parse".into(),
         batch_id: "batch".into(),
