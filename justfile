@@ -38,7 +38,7 @@ train:
 bless *FILTER:
     BLESS=1 INSTA_UPDATE=always cargo test {{FILTER}}
 
-# Write docs/digest.png again (Chromium needed)
+# Write docs/console.png again (Chromium needed)
 picture:
     ci/picture.sh
 

@@ -53,7 +53,7 @@ pub struct Global {
     pub color: ColorWhen,
 }
 
-/// When answers are coloured.
+/// When output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
     /// On a terminal, unless `NO_COLOR` is set.
@@ -75,7 +75,7 @@ pub enum Command {
     Cycle,
     /// Run the service: cycles on schedule until SIGTERM
     Serve,
-    /// Answer the console in a browser, without the service; read-only without a configuration
+    /// Serve the web console without the service; read-only without a configuration
     Console(ConsoleArgs),
     /// Query the ledger: groups, items, batches, retries, digests
     Report(Box<ReportArgs>),
@@ -87,7 +87,7 @@ pub enum Command {
     /// Retry failed items manually: plan, apply, status, resume, cancel
     #[command(subcommand)]
     Reprocess(ReprocessCommand),
-    /// Resume held retries; now `reprocess resume`
+    /// Resume held retries; renamed to `reprocess resume`
     #[command(subcommand, hide = true)]
     Breaker(BreakerCommand),
     /// Preview or test a channel
@@ -138,7 +138,7 @@ pub struct DoctorArgs {
     pub format: DoctorFormat,
 }
 
-/// How `doctor` answers.
+/// Output format of `doctor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DoctorFormat {
     /// A line for each check.
@@ -156,7 +156,7 @@ pub struct DemoArgs {
     /// Simulate fewer hours
     #[arg(long)]
     pub fast: bool,
-    /// Batch API used to read the simulated account
+    /// Batch API through which the simulated account is read
     #[arg(long, value_enum, value_name = "API", default_value_t = Api::Auto)]
     pub api: Api,
     /// Keep the simulated LlamaCloud running for other commands

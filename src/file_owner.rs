@@ -52,7 +52,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What whoever was refused `path` should do: says whose what stands in the way is.
+/// Advice for a user without permission for `path`: names the owner of the file or directory that denies access.
 pub(crate) fn remedy(path: &Path) -> String {
     // Where a folder is closed, the file itself cannot be looked at: the folder is what stands in the way.
     let found = path.ancestors().find_map(|place| Some((place, std::fs::metadata(place).ok()?)));

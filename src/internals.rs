@@ -1,4 +1,4 @@
-//! The one door for the integration tests, the benchmarks and the fuzz targets. It is no API: anything may change.
+//! Internals for the integration tests, the benchmarks and the fuzz targets. Not an API: anything may change.
 
 /// Of `classify`.
 pub mod classify {
@@ -28,6 +28,7 @@ pub mod config {
     pub use crate::config::Config;
     pub use crate::config::channel::{ChannelConfig, ChannelKind, SmtpTls};
     pub use crate::config::project::{Api, ProjectConfig};
+    pub use crate::config::reprocess::{Mode, ReprocessConfig};
     /// Of `config::load`.
     pub mod load {
         pub use crate::config::load::{parse, read};
@@ -96,19 +97,19 @@ pub mod notify {
 /// Of `reprocess`.
 pub mod reprocess {
     pub use crate::reprocess::Summary;
-    pub use crate::reprocess::plans::approved::cancel_plan;
     pub use crate::reprocess::plans::draft::Request;
+    pub use crate::reprocess::plans::execute::cancel_plan;
     pub use crate::reprocess::policy::belief::{Try, TryResult};
     pub use crate::reprocess::policy::budget::Spent;
-    pub use crate::reprocess::policy::facts::ItemFacts;
     pub use crate::reprocess::policy::group::GroupFacts;
     pub use crate::reprocess::policy::hold::{Account, EndedTry, hold};
-    pub use crate::reprocess::policy::limits::Limits;
-    pub use crate::reprocess::policy::plan::{PlanInput, Selection, plan};
-    pub use crate::reprocess::protocol::intent::{Intent, IntentEvent};
-    pub use crate::reprocess::protocol::post::{AfterRefusal, PostAnswer, PostMeaning, after_refusal};
-    pub use crate::reprocess::store::intent::refuse_item;
-    pub use crate::reprocess::store::retriable::Which;
+    pub use crate::reprocess::policy::item::{Item, Tried};
+    pub use crate::reprocess::policy::plan::plan as choose;
+    pub use crate::reprocess::policy::plan::{Facts, Selection};
+    pub use crate::reprocess::protocol::intent::IntentState;
+    pub use crate::reprocess::protocol::intent::{Refusal, meaning};
+    pub use crate::reprocess::protocol::job_config::JobConfig;
+    pub use crate::reprocess::store::items::{Which, items};
     /// All of `reprocess::store::intent`.
     pub mod intent {
         pub use crate::reprocess::store::intent::*;
@@ -116,10 +117,6 @@ pub mod reprocess {
     /// All of `reprocess::store::plan`.
     pub mod plan {
         pub use crate::reprocess::store::plan::*;
-    }
-    /// All of `reprocess::store::retriable`.
-    pub mod retriable {
-        pub use crate::reprocess::store::retriable::*;
     }
 }
 
@@ -170,7 +167,7 @@ pub mod simulator {
     };
     pub use crate::simulator::world::random::Random;
     pub use crate::simulator::world::state::{BatchPace, Outage, World};
-    pub use crate::simulator::world::submit::{Break, Submission};
+    pub use crate::simulator::world::submission::{Break, Submission};
     pub use crate::simulator::world::truth::{Post, ShownFailure};
 }
 

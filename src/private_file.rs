@@ -25,7 +25,7 @@ pub(crate) fn open(path: &Path, mode: u32) -> Result<File> {
         .open(path);
     let file = opened.map_err(|error| match error.raw_os_error() {
         Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => {
-            Error::new(ErrorKind::InvalidInput, "it is a symbolic link, which is not followed here: remove it")
+            Error::new(ErrorKind::InvalidInput, "it is a symbolic link, and links are not followed here: remove it")
         }
         _ => error,
     })?;

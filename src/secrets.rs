@@ -50,7 +50,7 @@ const KEPT: (usize, usize) = (768 << 10, 256 << 10);
 /// Bytes beside a cut that are masked and left out: a secret that the cut halves is not recognised.
 const BESIDE: usize = 4 << 10;
 
-/// The same for texts of any length: of one of more than a MiB, the middle is left out, and it says so.
+/// The same for texts of any length: the middle of a text longer than 1 MiB is replaced by a marker.
 /// What is done with a text later takes many times its memory.
 pub(crate) fn mask_and_bound(text: &str) -> Cow<'_, str> {
     let (first, last) = KEPT;

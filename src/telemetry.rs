@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::config::LogFormat;
 use crate::{complain, secrets};
 
-/// How much is logged without any flag: a service tells what it does, a command only its answer.
+/// The role of the process, which sets the default log level: `info` for a service, `error` for a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// `serve`.

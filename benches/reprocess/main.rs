@@ -13,8 +13,8 @@ mod sketch;
 mod world;
 
 use llama_triage::internals::classify::{FailureFacts, Rules};
+use llama_triage::internals::config::{Mode, ReprocessConfig};
 use llama_triage::internals::model::Class;
-use llama_triage::internals::reprocess::Limits;
 use world::{Account, World};
 
 /// The class of a wording.
@@ -82,6 +82,13 @@ fn print(name: &str, row: &Row) {
     );
 }
 
+/// The defaults, in mode `auto`.
+fn auto() -> ReprocessConfig {
+    let mut config = ReprocessConfig::default();
+    config.mode = Mode::Auto;
+    config
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
@@ -103,7 +110,7 @@ fn main() {
         let documents: u64 = account.groups.iter().map(|group| group.items).sum();
         let seeds = if documents > MOST_FOR_ALL_SEEDS { &seeds[..seeds.len().min(4)] } else { &seeds[..] };
         println!("{}, {} seeds", account.name, seeds.len());
-        print("ours", &measure(&account, seeds, |world, _| ours::run(world, Limits::default(), logged.is_some())));
+        print("ours", &measure(&account, seeds, |world, _| ours::run(world, auto(), logged.is_some())));
         print("bare policy", &measure(&account, seeds, sketch::run));
         print("three times", &measure(&account, seeds, |world, _| naive::run(world)));
     }

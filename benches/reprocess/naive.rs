@@ -1,6 +1,6 @@
 //! What people write first: everything three times, whatever it says.
 
-use llama_triage::internals::reprocess::PostAnswer;
+use llama_triage::internals::reprocess::IntentState;
 
 use super::world::{End, World};
 
@@ -20,9 +20,9 @@ pub(crate) fn run(world: &mut World) {
         for chunk in items.chunks(100) {
             let ids: Vec<usize> = chunk.iter().map(|(at, _)| *at).collect();
             let duration = world.duration();
-            let (_, answer) = world.post(now, &ids);
+            let (state, _) = world.post(now, &ids);
             for (at, attempt) in chunk {
-                let ended = matches!(answer, PostAnswer::Accepted { .. }).then(|| world.work(*at, now + duration));
+                let ended = (state == IntentState::Submitted).then(|| world.work(*at, now + duration));
                 if ended != Some(End::Recovered)
                     && let Some(delay) = DELAYS.get(attempt + 1)
                 {

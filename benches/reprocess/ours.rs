@@ -1,12 +1,14 @@
 //! Drives the decision functions through a simulated account, as the service does: a cycle every five minutes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use llama_triage::internals::config::ReprocessConfig;
 use llama_triage::internals::model::{Class, ItemState};
 use llama_triage::internals::reprocess::{
-    Account, AfterRefusal, EndedTry, GroupFacts, ItemFacts, Limits, PlanInput, PostAnswer, PostMeaning, Selection,
-    Spent, Try, TryResult, after_refusal, hold, plan,
+    Account, EndedTry, Facts, GroupFacts, IntentState, Item, JobConfig, Refusal, Selection, Spent, Tried, Try,
+    TryResult, choose, hold,
 };
 
 use super::world::{End, World};
@@ -16,6 +18,10 @@ const MOST_UNTRIED: usize = 500;
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
+}
+
+fn tried(job_config: &JobConfig, counts: bool) -> Tried {
+    Tried { parameters_hash: job_config.hash().to_owned(), counts, in_episode: true, cancelled_at: None }
 }
 
 /// A retry under way, or ended.
@@ -30,8 +36,9 @@ struct Sent {
 
 struct Driver<'w> {
     world: &'w mut World,
-    limits: Limits,
-    items: Vec<ItemFacts>,
+    config: ReprocessConfig,
+    job_config: Arc<JobConfig>,
+    items: Vec<Item>,
     groups: Vec<GroupFacts>,
     seen: usize,
     account: Account,
@@ -41,7 +48,7 @@ struct Driver<'w> {
     log: bool,
 }
 
-pub(crate) fn run(world: &mut World, limits: Limits, log: bool) {
+pub(crate) fn run(world: &mut World, config: ReprocessConfig, log: bool) {
     let groups = world
         .account
         .groups
@@ -50,34 +57,23 @@ pub(crate) fn run(world: &mut World, limits: Limits, log: bool) {
         .map(|(n, spec)| GroupFacts::untried(&format!("g-{n}"), super::class(spec.message), 0));
     let groups: Vec<GroupFacts> = groups.collect();
     let classes: Vec<Class> = world.account.groups.iter().map(|spec| super::class(spec.message)).collect();
-    let items = world.documents.iter().map(|document| ItemFacts {
-        item_id: document.id.clone(),
-        group_id: format!("g-{}", document.group),
+    let job_config = Arc::new(JobConfig::given(serde_json::json!({ "parameters": {} })).unwrap());
+    let items = world.documents.iter().map(|document| Item {
         job_type: "parse".into(),
         batch_id: "batch".into(),
-        extension: "pdf".into(),
-        state: ItemState::Open,
-        class: classes[document.group],
-        planned_as: None,
-        failed_at: at(document.failed_at),
-        config_hash: Some("config".into()),
-        failed_config_hash: Some("config".into()),
-        claimed_by: None,
-        running_in: None,
-        whole_batch: false,
-        refused: false,
-        refusals: 0,
-        cancelled_at: None,
-        baseline: false,
-        attempts: 0,
-        attempts_in_life: 0,
-        throttled_waits: 0,
-        credits: Some(document.credits),
+        config: Ok(Arc::clone(&job_config)),
+        ..Item::new(
+            document.id.clone(),
+            format!("g-{}", document.group),
+            classes[document.group],
+            at(document.failed_at),
+        )
     });
     let items = items.collect();
     let mut driver = Driver {
         world,
-        limits,
+        config,
+        job_config,
         items,
         groups,
         seen: 0,
@@ -99,8 +95,8 @@ impl Driver<'_> {
         self.see_failures(minute);
         self.end(minute);
         let completes = self.world.account.traffic > 0 && !self.world.is_broke(minute);
-        if completes {
-            self.account = self.account.saw_completion(at(minute));
+        if completes && self.account.is_proven_by(at(minute)) {
+            self.account = Account { in_vain: self.account.in_vain + 1, ..Account::default() };
         }
         if minute < self.wait_until {
             return;
@@ -117,30 +113,26 @@ impl Driver<'_> {
                 lost: one.result == TryResult::Lost,
             })
             .collect();
-        let known = self.candidates();
-        let input = PlanInput {
-            now: at(minute),
-            selection: Selection::Auto,
-            groups: &self.groups,
-            items: &known,
+        let facts = Facts {
+            items: self.candidates(),
+            groups: self.groups.clone(),
             stopped_since: self.account.stopped_since,
             completed_at: completes.then(|| at(minute)),
             hold: hold(at(minute), &ended, &self.turned),
-            spent: &spent,
-            limits: &self.limits,
+            spent,
         };
-        let plan = plan(&input);
+        let plan = choose(&facts, Selection::Auto, &self.config, at(minute));
         if self.log && minute % 60 == 0 {
             let mut left: BTreeMap<String, usize> = BTreeMap::new();
-            for one in &plan.excluded {
-                *left.entry(format!("{:?}", one.exclusion).chars().take(24).collect()).or_default() += 1;
+            for (_, why) in &plan.excluded {
+                *left.entry(format!("{why:?}").chars().take(24).collect()).or_default() += 1;
             }
             println!("    {:4} h: {left:?}", minute / 60);
         }
         for chunk in plan.chunks {
             if self.log {
                 let group = self.groups.iter().find(|group| group.group_id == chunk.group_id);
-                let outlook = group.map(|group| group.outlook(&self.limits, at(minute)).to_string());
+                let outlook = group.map(|group| group.outlook(&self.config, at(minute)).to_string());
                 println!(
                     "    {:4}:{:02} {} {:3} items: {}",
                     minute / 60,
@@ -158,15 +150,15 @@ impl Driver<'_> {
     }
 
     /// The open items, of each group the oldest that were not tried yet: the ledger gives no more of a large one.
-    fn candidates(&self) -> Vec<ItemFacts> {
+    fn candidates(&self) -> Vec<Item> {
         let mut untried = vec![0; self.groups.len()];
         let mut items = Vec::new();
         for (at, item) in self.items[..self.seen].iter().enumerate() {
             let group = self.world.documents[at].group;
-            if item.state == ItemState::Recovered || (item.attempts == 0 && untried[group] == MOST_UNTRIED) {
+            if item.state == ItemState::Recovered || (item.attempts() == 0 && untried[group] == MOST_UNTRIED) {
                 continue;
             }
-            untried[group] += usize::from(item.attempts == 0);
+            untried[group] += usize::from(item.attempts() == 0);
             items.push(item.clone());
         }
         items
@@ -186,14 +178,12 @@ impl Driver<'_> {
     /// Whether other chunks may follow.
     fn post(&mut self, minute: i64, group_id: &str, items: &[usize]) -> bool {
         let duration = self.world.duration();
-        let (_, answer) = self.world.post(minute, items);
-        let ids: Vec<String> = items.iter().map(|at| self.items[*at].item_id.clone()).collect();
-        match answer.meaning() {
-            PostMeaning::Submitted { .. } => {
-                self.account = self.account.took_request();
+        match self.world.post(minute, items) {
+            (IntentState::Submitted, _) => {
+                self.account.in_vain = 0;
                 for item in items {
                     self.items[*item].claimed_by = Some("intent".into());
-                    let number = self.items[*item].attempts + 1;
+                    let number = self.items[*item].attempts() + 1;
                     let (item, posted) = (*item, minute);
                     self.sent.push(Sent {
                         item,
@@ -215,21 +205,15 @@ impl Driver<'_> {
                 }
                 true
             }
-            PostMeaning::Rejected(refusal) => match after_refusal(refusal, &ids) {
-                AfterRefusal::StopAccount => {
-                    self.account = self.account.stop(at(minute));
-                    false
-                }
-                AfterRefusal::WaitUntil(_) => {
-                    self.wait_until = minute + 15;
-                    false
-                }
-                _ => true,
-            },
-            PostMeaning::NotSent | PostMeaning::Unknown => {
-                debug_assert!(!matches!(answer, PostAnswer::Accepted { .. }));
+            (_, Some(Refusal::Account)) => {
+                self.account.stopped_since.get_or_insert(at(minute));
                 false
             }
+            (_, Some(Refusal::Throttled)) => {
+                self.wait_until = minute + 15;
+                false
+            }
+            (_, refusal) => refusal.is_some(),
         }
     }
 
@@ -246,14 +230,13 @@ impl Driver<'_> {
                     TryResult::Recovered
                 }
                 End::Failed => {
-                    (item.failed_at, item.attempts, item.attempts_in_life) =
-                        (at(sent.ends), item.attempts + 1, item.attempts_in_life + 1);
-                    item.throttled_waits = 0;
+                    item.failed_at = at(sent.ends);
+                    item.tried.push(tried(&self.job_config, true));
                     TryResult::Lost
                 }
                 End::Throttled => {
                     (item.failed_at, item.class) = (at(sent.ends), Class::Throttled);
-                    item.throttled_waits += 1;
+                    item.tried.push(tried(&self.job_config, false));
                     TryResult::Neutral
                 }
             };

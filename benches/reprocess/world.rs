@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llama_triage::internals::reprocess::PostAnswer;
+use llama_triage::internals::reprocess::{IntentState, Refusal, meaning};
 
 /// A small deterministic generator (splitmix64), so that a seed always gives the same account.
 pub(crate) struct Random(u64);
@@ -47,7 +47,6 @@ pub(crate) struct Document {
     pub(crate) group: usize,
     pub(crate) failed_at: i64,
     pub(crate) cause: Cause,
-    pub(crate) credits: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +96,6 @@ pub(crate) struct World {
     pub(crate) tally: Tally,
     billed: Vec<u32>,
     recovered: Vec<bool>,
-    batches: u64,
     bad: Vec<bool>,
 }
 
@@ -123,12 +121,13 @@ impl World {
                 let poison = (n as f64) < spec.poison * spec.items as f64;
                 let id = format!("dfl-{:016x}-{group}-{n}", random.next());
                 let failed_at = spec.from + i64::try_from(random.below(span)).unwrap_or(0);
+                // Drawn so that the accounts stay those that were measured before.
+                random.next();
                 documents.push(Document {
                     id,
                     group,
                     failed_at,
                     cause: if poison { Cause::Permanent } else { spec.cause },
-                    credits: (1 + random.below(20)) as f64,
                 });
             }
         }
@@ -155,7 +154,6 @@ impl World {
             tally,
             billed: vec![0; count],
             recovered: vec![false; count],
-            batches: 0,
             bad,
         }
     }
@@ -168,29 +166,26 @@ impl World {
         self.account.broke.is_some_and(|(from, to)| (from..to).contains(&now))
     }
 
-    /// Posts items; the batch, if one was made, and the answer.
-    pub(crate) fn post(&mut self, now: i64, items: &[usize]) -> (Option<String>, PostAnswer) {
+    /// Posts items; what the answer means.
+    pub(crate) fn post(&mut self, now: i64, items: &[usize]) -> (IntentState, Option<Refusal>) {
         self.tally.posts += 1;
-        let refuse = |status| (None, PostAnswer::Status { status, retry_after: None });
         if self.is_broke(now) {
             self.tally.posts_broke += 1;
-            return refuse(402);
+            return meaning(402);
         }
         if self.random.fraction() < self.account.busy {
-            return refuse(429);
+            return meaning(429);
         }
         if items.iter().any(|at| self.bad[*at]) {
-            return refuse(422);
+            return meaning(422);
         }
         if self.random.fraction() < self.account.lost_before {
-            return (None, PostAnswer::Lost);
+            return (IntentState::Unknown, None);
         }
-        self.batches += 1;
-        let batch_id = format!("bjb-{:08}", self.batches);
         if self.random.fraction() < self.account.lost_after {
-            return (Some(batch_id), PostAnswer::Status { status: 504, retry_after: None });
+            return meaning(504);
         }
-        (Some(batch_id.clone()), PostAnswer::Accepted { batch_id })
+        (IntentState::Submitted, None)
     }
 
     /// How long a batch takes.

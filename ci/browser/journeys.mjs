@@ -140,7 +140,7 @@ async function journeys(tab) {
   await fill("#name", "Ann Example");
   await fill("#token", "not the token, I am afraid");
   await click("main form button.first");
-  assert.match(await text(), /This is not the token/);
+  assert.match(await text(), /Wrong token/);
   tab.complaints.splice(0); // the browser's own line about the 401
   await fill("#token", TOKEN);
   await click("main form button.first");
@@ -291,7 +291,7 @@ async function hostile(tab) {
   await go(`/g/${group}`);
   await everywhere(tab, "hostile-group");
 
-  tab.base = await start(["console", "--listen", "127.0.0.1:0", "--ledger", hostileLedger], /The console is on (http:\S+?)\/ /);
+  tab.base = await start(["console", "--listen", "127.0.0.1:0", "--ledger", hostileLedger], /The console is at (http:\S+?)\/ /);
   const links = async (path, selector) => {
     await go(path);
     await harmless(path);
@@ -326,7 +326,7 @@ try {
   writeFileSync(join(demo, "console-token"), `${TOKEN}\n`);
   appendFileSync(config, `\n[service]\npublic-url = "http://127.0.0.1:${port}"\n\n[console]\nactions = "retry"\ntoken-file = "console-token"\n`);
   run("digest", "--now");
-  const base = (await start(["console", "--config", config, "--listen", `127.0.0.1:${port}`], /The console is on (http:\S+?)\/ /));
+  const base = (await start(["console", "--config", config, "--listen", `127.0.0.1:${port}`], /The console is at (http:\S+?)\/ /));
   const tab = await newTab();
   tab.base = base;
   const group = await journeys(tab);

@@ -10,13 +10,15 @@ const PASSES: usize = 15;
 const RATE: f32 = 0.05;
 /// Features of a message have the length 1; logits of this scale tell classes apart.
 const SCALE: f32 = 4.0;
+/// So much of each label is spread over the other classes: some labels are wrong, and none should outweigh many others.
+const SMOOTHING: f32 = 0.07;
 /// Classes, all of which are learnt; those of the last are taken from the others at the end.
 const ALL: usize = CLASSES.len();
 
 /// A message as numbers.
 #[derive(Clone)]
 pub(crate) struct Example {
-    /// Features and their values; the squares of the values add up to 1.
+    /// Features and their values, each feature once.
     pub features: Vec<(u32, f32)>,
     /// The class, as a position in [`CLASSES`].
     pub class: usize,
@@ -32,10 +34,15 @@ pub(crate) struct Trained {
 
 impl Example {
     pub(crate) fn of(wording: &Wording) -> Example {
-        let counted = MaskedText::numbered_features(&wording.message, wording.item_name.as_deref());
+        let mut counted = MaskedText::numbered_features(&wording.message, wording.item_name.as_deref());
+        counted.sort_unstable();
         let squares: u32 = counted.iter().map(|(_, count)| u32::from(*count).pow(2)).sum();
         let length = libm::sqrtf(squares.max(1) as f32);
-        let features = counted.iter().map(|(bucket, count)| (*bucket, f32::from(*count) / length)).collect();
+        let of_one = |same: &[(u32, u8)]| {
+            let sum: u32 = same.iter().map(|(_, count)| u32::from(*count)).sum();
+            (same[0].0, sum as f32 / length)
+        };
+        let features = counted.chunk_by(|one, next| one.0 == next.0).map(of_one).collect();
         let class = CLASSES.iter().position(|class| *class == wording.class).unwrap_or(COLUMNS);
         Example { features, class }
     }
@@ -65,8 +72,8 @@ fn learn(examples: &[Example]) -> Vec<Row> {
     for _ in 0..PASSES {
         shuffle.shuffle(&mut order);
         for example in order.iter().map(|at| &examples[*at]) {
-            let mut error = probabilities(&weights, example, 1.0);
-            error[example.class] -= 1.0;
+            let mut error = probabilities(&weights, example, 1.0).map(|is| is - SMOOTHING / ALL as f32);
+            error[example.class] -= 1.0 - SMOOTHING;
             for (bucket, value) in &example.features {
                 let (row, past) = (&mut weights[*bucket as usize], &mut squares[*bucket as usize]);
                 for class in 0..ALL {

@@ -100,7 +100,7 @@ fn detail(ack: &NewAck) -> Option<String> {
 fn confirmation(group_id: &str, ack: &NewAck) -> String {
     let doubled = ack.open_items.max(1).saturating_mul(2);
     let ends = match (ack.until, ack.expires_at) {
-        (Some(Until::Resolved), _) => "it is resolved, however much it grows".to_owned(),
+        (Some(Until::Resolved), _) => "it is resolved, regardless of growth".to_owned(),
         (Some(Until::Escalating), _) => "it is resolved or escalates".to_owned(),
         (Some(until @ Until::Items(_)), _) => format!("it is resolved or has {}", until.describe()),
         (Some(until @ Until::Rate(..)), _) => format!("it is resolved or gets {}", until.describe()),

@@ -75,7 +75,7 @@ pub(crate) fn find(tx: &Connection, typed: &str) -> Result<GroupRecord, ActError
 /// The reason without blanks around it.
 ///
 /// # Errors
-/// There is none: whoever reads the audit must learn why.
+/// The reason is empty: the audit log requires one.
 pub(crate) fn reason(text: &str) -> Result<String, ActError> {
     match text.trim() {
         "" => Err(ActError::Refused("a reason is needed: --reason TEXT".to_owned())),

@@ -1,4 +1,4 @@
-//! `group class`: a person says what may be done about a group, and gets the line that makes the product know it next time.
+//! `group class`: sets the class of a group by hand, and prints the rule and the wording that keep it.
 
 use crate::actions::act::{ActError, Done, Person, find, reason};
 use crate::classify::store_reclassify;
@@ -57,7 +57,7 @@ fn confirmation(group: &GroupRecord, class: Class) -> String {
     let GroupRecord { group_id, class: before, template, .. } = group;
     let template = one_line(template);
     format!(
-        "{group_id} is of class {class} now (was {before}). Retries and digests use it from now on.\n\
+        "{group_id} now has class {class} (was {before}). Retries and digests use it from now on.\n\
          To keep it for messages like this one in other ledgers, add this rule to the configuration:\n\n{}\n\n\
          To teach the model, add this line to a file in config/wordings/ of the source code, with a word for the cause \
          (columns are separated by tabs):\n\n{class}\tcause\t{}",

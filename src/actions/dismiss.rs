@@ -1,4 +1,4 @@
-//! `dismiss` and `undismiss`: the open items of a group do not matter, or do after all. A newer failure opens them again.
+//! `dismiss` and `undismiss`: close and reopen the open items of a group. A newer failure reopens them.
 
 use crate::actions::act::{ActError, Done, Person, find, reason};
 use crate::ledger::Ledger;

@@ -1,4 +1,4 @@
-//! What people do to groups and retries, each act with its audit row: the commands and the console call these.
+//! User actions on groups and retries, each with its audit row; used by commands and console.
 
 pub(crate) mod ack;
 pub(crate) mod act;

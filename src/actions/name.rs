@@ -1,4 +1,4 @@
-//! `group rename|merge`: people call a group by another name, or see that two are one.
+//! `group rename|merge`: a new title, or one group out of two.
 
 use crate::actions::act::{ActError, Done, Person, find};
 use crate::grouping::group_change::GroupChange;
@@ -42,7 +42,7 @@ pub(crate) async fn merge(ledger: &Ledger, from: &str, into: &str, by: Person) -
             ..Act::default()
         };
         let audit_id = audit::record(tx, &act, by.now)?;
-        Ok(Done { said: format!("{from} is part of {into} now; its id keeps working."), audit_id })
+        Ok(Done { said: format!("{from} is merged into {into}; its id keeps working."), audit_id })
     };
     ledger.try_write(work).await
 }
@@ -57,11 +57,11 @@ fn join(tx: &crate::ledger::Transaction<'_>, from: &str, into: &str, by: &Person
         )));
     };
     if from_handle == into_handle {
-        return Err(ActError::Refused(format!("{from} and {into} are one group already")));
+        return Err(ActError::Refused(format!("{from} and {into} are already one group")));
     }
     if grouper.kind(from_handle) != grouper.kind(into_handle) {
         return Err(ActError::Refused(format!(
-            "{from} and {into} are of different kinds: failed and skipped never mix"
+            "{from} and {into} are of different kinds: a group has either failed or skipped items"
         )));
     }
     grouper.merge(from_handle, into_handle);

@@ -1,4 +1,4 @@
-//! `note`: a line for whoever comes next; it is shown with the group from now on.
+//! `note`: a line that is shown with the group in digests and reports.
 
 use crate::actions::act::{ActError, Done, Person, find};
 use crate::ledger::Ledger;

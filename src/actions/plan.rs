@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use jiff::Timestamp;
 
 use crate::actions::act::{ActError, Done, Person};
@@ -12,8 +11,9 @@ use crate::model::links::linker::Linker;
 use crate::report::filter::Filter;
 use crate::report::store::{ReadTransaction, ReportView, items};
 use crate::reprocess::intents::end::EndError;
-use crate::reprocess::plans::approved::{is_ahead, is_over_by, result_by_now, too_many, waits_until};
 use crate::reprocess::plans::draft::Draft;
+use crate::reprocess::plans::execute::result_by_now;
+use crate::reprocess::plans::waits::{is_ahead, is_over_by, too_many, waits_until};
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan;
 
@@ -44,7 +44,7 @@ pub(crate) async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> a
         .read(read)
         .await?
         .ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` creates one")))?;
-    let draft: Draft = serde_json::from_str(&stored.model).context("the stored plan")?;
+    let draft = Draft::of(&stored)?;
     let result = result.map_or_else(String::new, |result| format!(": {result}"));
     let refused = match (stored.applied_at, stored.executed_at) {
         (Some(at), _) => Some(format!("plan {shown} was applied at {at:.0}{result}")),

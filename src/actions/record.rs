@@ -24,13 +24,13 @@ pub(crate) struct RecordKey {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordError {
     /// The API named no job for the item.
-    #[error("item {0} has no job: LlamaCloud named none")]
+    #[error("item {0} has no job at LlamaCloud")]
     NoJob(String),
     /// No key is configured for its project.
-    #[error("project {0} is not in the configuration: there is no key to ask with")]
+    #[error("project {0} is not in the configuration, so there is no API key for it")]
     NoProject(String),
     /// LlamaCloud does not answer as it should.
-    #[error("LlamaCloud does not give the record")]
+    #[error("cannot fetch the job record from LlamaCloud")]
     Cloud(#[from] CloudError),
 }
 

@@ -1,10 +1,9 @@
-//! `reprocess resume`: a person says why retries may go on.
+//! `reprocess resume`: resumes held retries, with a reason.
 
 use crate::actions::act::{ActError, Done, Person, find, reason};
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::reprocess::account::resume;
-use crate::reprocess::policy::hold::Account;
 use crate::reprocess::store::{account, history};
 use crate::scan::store::project;
 
@@ -28,8 +27,8 @@ pub(crate) async fn resume_scope(ledger: &Ledger, scope: &str, why: &str, by: Pe
             let group = find(tx, &scope)?;
             history::resume(tx, &group.group_id, by.now)?;
             let said = match group.open_items {
-                0 => format!("Nothing of {} is open.", group.group_id),
-                _ => format!("Retries of {} go on with one document.", group.group_id),
+                0 => format!("{} has no open items to retry.", group.group_id),
+                _ => format!("Retries of {} resume with one item.", group.group_id),
             };
             (group.group_id, said)
         };
@@ -48,13 +47,13 @@ fn resume_projects(
 ) -> Result<String, crate::ledger::error::LedgerError> {
     let mut resumed = account::end_waits(tx, projects, now)?;
     for (project, _) in account::stopped(tx)?.into_iter().filter(|(project, _)| projects.contains(project)) {
-        resume(tx, &project, Account::default(), now)?;
+        resume(tx, &project, 0, now)?;
         resumed.push(project);
     }
     resumed.sort_unstable();
     resumed.dedup();
     Ok(match resumed.is_empty() {
-        true => "No account was stopped or waiting.".to_owned(),
-        false => format!("Retries of {} go on.", resumed.join(", ")),
+        true => "No project was stopped or waiting.".to_owned(),
+        false => format!("Retries of {} resumed.", resumed.join(", ")),
     })
 }

@@ -102,7 +102,7 @@ pub(crate) async fn reclassify_if_due(
     Ok(())
 }
 
-/// What tells these rules from others. The version is in it because a release may also read messages better.
+/// A fingerprint of these rules. It includes the program's version, because a release may read messages differently.
 fn fingerprint(rules: &Rules) -> String {
     let own: Vec<_> = rules.iter().collect();
     let shipped = Rules::shipped_fingerprint();

@@ -18,10 +18,10 @@ const JUDGED_BY: &str = "rules";
 /// The name of the groups that may page since then, of which nothing was reported since, as JSON.
 const TURNED: &str = "turned_paging";
 
-/// The audit names so many of the groups that changed.
+/// Changed groups that the audit row names, at most.
 const NAMED: usize = 50;
 
-/// So many of a group's open items, the newest, are read for its class.
+/// Open items, newest first, that are read for a group's class, at most.
 const NEWEST: i64 = 200;
 
 /// What one item of a group says.
@@ -155,13 +155,18 @@ fn said(connection: &Connection, group_key: i64) -> Result<Vec<Said>, LedgerErro
 }
 
 fn read_said(row: &Row<'_>) -> rusqlite::Result<Said> {
-    Ok(Said { job_type: row.get(0)?, item_name: row.get(1)?, skip_reason: row.get(2)?, message: row.get(3)? })
+    Ok(Said {
+        job_type: row.get("job_type")?,
+        item_name: row.get("item_name")?,
+        skip_reason: row.get("skip_reason")?,
+        message: row.get("text")?,
+    })
 }
 
 /// The causes that were found, of every group, newest first.
 fn causes(connection: &Connection) -> Result<HashMap<i64, Vec<Cause>>, LedgerError> {
     let mut statement = connection.prepare(
-        "SELECT coalesce(g.merged_into, g.group_key), c.code, c.text
+        "SELECT coalesce(g.merged_into, g.group_key) AS group_key, c.code, c.text
          FROM cause c JOIN observation o ON o.observation_key = c.observation_key
          JOIN error_group g ON g.group_key = o.group_key
          WHERE c.code IS NOT NULL OR c.text IS NOT NULL ORDER BY o.event_at DESC",
@@ -169,7 +174,8 @@ fn causes(connection: &Connection) -> Result<HashMap<i64, Vec<Cause>>, LedgerErr
     let mut rows = statement.query([])?;
     let mut causes: HashMap<i64, Vec<Cause>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        causes.entry(row.get(0)?).or_default().push(Cause { code: row.get(1)?, text: row.get(2)? });
+        let cause = Cause { code: row.get("code")?, text: row.get("text")? };
+        causes.entry(row.get("group_key")?).or_default().push(cause);
     }
     Ok(causes)
 }

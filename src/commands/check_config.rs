@@ -1,4 +1,4 @@
-//! `check-config`: names every mistake at once; touches no network.
+//! `check-config`: reports every mistake at once; makes no network requests.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::model::text::count;
 use crate::say;
 use crate::service::setup::Setup;
 
-/// Checks the file, then that every secret it needs can be read and every client can be made.
+/// Checks the file, then that every secret can be read and every client can be built.
 pub(crate) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     let config = crate::commands::configuration(global)?;
     let path = absolute(&load::find(global.config.as_deref())?);
@@ -31,14 +31,14 @@ pub(crate) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     );
     for project in &setup.config.project {
         say!(
-            "project {}: {} of {}; `llama-triage doctor` asks {}",
+            "project {}: {} of {}; `llama-triage doctor` checks {}",
             project.name,
             match project.api {
-                Api::Auto => "the APIs that answer, v2 or v1-beta or both,".to_owned(),
+                Api::Auto => "API v2, v1-beta or both (detected)".to_owned(),
                 api => format!("API {}", api.word()),
             },
             project.base_url,
-            if project.api == Api::Auto { "which do" } else { "whether it answers" },
+            if project.api == Api::Auto { "which answer" } else { "whether it answers" },
         );
     }
     for channel in &setup.config.channel {
@@ -55,7 +55,7 @@ pub(crate) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Where a path leads, whatever the working directory is.
+/// The absolute form of a path.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

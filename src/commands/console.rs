@@ -1,4 +1,4 @@
-//! `console`: the console alone, for a timer host, a restored copy, or a look at a ledger.
+//! `console`: the web console without the service, for a timer host, a restored copy, or any other ledger.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -25,12 +25,12 @@ use crate::service::http::listener::{self, ListenerState, Listening, Times};
 use crate::service::setup::Setup;
 use crate::service::shutdown::Stopping;
 
-/// Answers the console until SIGTERM or SIGINT.
+/// Serves the console until SIGTERM or SIGINT.
 pub(crate) async fn run(global: &Global, args: &ConsoleArgs) -> anyhow::Result<Exit> {
     let mut stopping = Stopping::new()?;
     let (router, access_checks) = consoles(global).await?;
     let (listening, shown) = bind(&args.listen, access_checks).await?;
-    say!("The console is on {shown} until Ctrl-C.");
+    say!("The console is at {shown} (stop it with Ctrl-C).");
     let (state, stop) = (ListenerState::default(), CancellationToken::new());
     tokio::select! {
         () = listener::run(listening, router, Times::default(), &state, stop.clone()) => {}
@@ -44,10 +44,10 @@ pub(crate) async fn run(global: &Global, args: &ConsoleArgs) -> anyhow::Result<E
 
 const UNIX: &str = "unix:";
 
-/// Whether an address may be listened on.
+/// The check whether the console may listen on an address.
 type Check = Box<dyn Fn(SocketAddr) -> Result<(), ConfigError> + Send>;
 
-/// The pages of all ledgers: with a configuration also its actions, else only pages.
+/// The consoles of all ledgers; read-only without a configuration.
 async fn consoles(global: &Global) -> anyhow::Result<(Router, Check)> {
     match crate::commands::setup(global) {
         Ok(setup) if global.ledger.len() < 2 => configured(&setup, &crate::commands::credentials(global)?).await,
@@ -89,7 +89,7 @@ fn read_only(ledgers: &[PathBuf]) -> anyhow::Result<(Router, Check)> {
 async fn bind(address: &str, check: Check) -> anyhow::Result<(Listening, String)> {
     if let Some(path) = address.strip_prefix(UNIX) {
         let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {path}"))?;
-        // Whoever may open the socket may act.
+        // Access to the socket file grants actions.
         std::fs::set_permissions(Path::new(path), std::fs::Permissions::from_mode(0o660))?;
         return Ok((Listening::Unix(listener), address.to_owned()));
     }

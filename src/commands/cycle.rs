@@ -13,7 +13,7 @@ use crate::service::worker::Worker;
 use crate::telemetry::Role;
 use crate::{complain, say};
 
-/// How long a single cycle waits for its channels; what is not through then is tried again by the next one.
+/// How long a single cycle waits for its channels; the next cycle retries what is not delivered by then.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs one cycle; exit 1 if anything of it could not be done. A stop ends it as it ends `serve`: what is being posted
@@ -32,7 +32,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<Exit> {
         say!("stopped early; the next cycle continues");
         return Ok(Exit::Done);
     };
-    // A monitor that is down makes no cycle a failed one: it reports itself that no ping arrived.
+    // An unreachable monitor does not fail the cycle: the monitor alerts when no ping arrives.
     let (monitor, said) = (worker.setup.heartbeat.as_ref(), outcome.to_string());
     let pinged = heartbeat::ping(monitor, &worker.ledger, outcome.is_complete(), &said, now).await?;
     if let Some(error) = pinged {

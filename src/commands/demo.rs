@@ -31,13 +31,13 @@ use crate::simulator::options::{ClockMode, Options};
 use crate::simulator::world::account::believable_account;
 use crate::{private_file, say};
 
-/// How much of the simulated account's two days is played.
+/// How much of the simulated account's two days is replayed.
 const LONG: SignedDuration = SignedDuration::from_hours(46);
 /// With `--fast`.
 const FAST: SignedDuration = SignedDuration::from_hours(16);
 /// Simulated time between two cycles.
 const STEP: SignedDuration = SignedDuration::from_mins(60);
-/// What the configuration holds for an account that lives: everything happens within minutes instead of hours.
+/// Settings for an account that runs in real time: waits of minutes instead of hours.
 const LIVELY: &str = r#"
 # The simulated account runs in real time, with a batch about once a minute; real ones need no such settings.
 [schedule]
@@ -50,7 +50,7 @@ max-share = 0.0
 per-hour = 2000
 per-day = 20000
 "#;
-/// The digest's settings beside them.
+/// The `[digest]` settings for it.
 const LIVELY_DIGEST: &str = "group-wait = \"20s\"\nmin-gap = \"50s\"\nper-day = 2000\n";
 /// Lines about digests that are printed while the account is played.
 const MOST_NEWS: usize = 18;
@@ -65,8 +65,8 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let now = Timestamp::now();
     let played = if args.fast { FAST } else { LONG };
-    // The story ends now, so that ages and "today" in reports read naturally.
-    let start = Timestamp::from_second((now - played).as_second() / 900 * 900).context("the clock is far off")?;
+    // The simulation ends now, so that ages and "today" in reports are correct.
+    let start = Timestamp::from_second((now - played).as_second() / 900 * 900).context("the host's clock is wrong")?;
     let cloud =
         SimulatedCloud::start(believable_account(args.seed, start), Options { port: args.port, ..Options::default() })
             .await
@@ -79,7 +79,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         false => None,
     };
     if let Some(console) = &console {
-        say!("The console is on http://{}/: open it in a browser.\n", console.address);
+        say!("Console: http://{}/ (open it in a browser)\n", console.address);
     }
     say!("Simulated LlamaCloud listening on {}; simulating {} hours.\n", cloud.url(), played.as_hours());
     let cycles = run_until(&mut worker, &cloud, start, start + played).await?;
@@ -121,7 +121,7 @@ impl DemoConsole {
     }
 }
 
-/// Plays the story: time moves on in the account, then the worker does a cycle.
+/// Runs the simulation: advances the account's time, then runs a cycle, until the end.
 async fn run_until(
     worker: &mut Worker,
     cloud: &SimulatedCloud,
@@ -161,7 +161,7 @@ fn print_result(
 ) {
     let seen = cloud.world().truth().served_failures().count();
     say!(
-        "\n{cycles} cycles in {:.1} s: {seen} failed and skipped states seen, {} digests sent. The newest one:\n",
+        "\n{cycles} cycles in {:.1} s: {seen} failures and skips recorded, {} digests sent. The newest one:\n",
         began.elapsed().as_secs_f64(),
         digests.len(),
     );
@@ -185,7 +185,7 @@ fn first_group(digests: &[crate::triage::digest::model::Digest]) -> &str {
     entries.map(|entry| entry.group_id.as_str()).next().unwrap_or("g-…")
 }
 
-/// Lets the account go on in real time until Ctrl-C.
+/// Continues the account in real time until Ctrl-C.
 async fn keep_running(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()> {
     let shown = crate::commands::short(config);
     {
@@ -207,7 +207,7 @@ async fn keep_running(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()
     Ok(())
 }
 
-/// An empty folder of the demo's own; what is not the demo's is never touched.
+/// Creates or empties the demo's directory; refuses a directory with other files.
 fn prepare_folder(dir: &Path) -> anyhow::Result<PathBuf> {
     let exists = dir.exists();
     if exists
@@ -228,7 +228,7 @@ fn prepare_folder(dir: &Path) -> anyhow::Result<PathBuf> {
 fn write_configuration(dir: &Path, cloud: &SimulatedCloud, api: Api, lively: &str) -> anyhow::Result<PathBuf> {
     let quoted = |path: &Path| toml::Value::from(path.display().to_string()).to_string();
     let mut text = format!(
-        "# The configuration of the demo: two projects of a simulated LlamaCloud, digests to a folder.\n\n\
+        "# The configuration of the demo: two projects of a simulated LlamaCloud, digests written to a directory.\n\n\
          [ledger]\npath = {}\n\n[digest]\ninstance = \"demo\"\n{}{lively}",
         quoted(&dir.join("ledger.db")),
         if lively.is_empty() { "" } else { LIVELY_DIGEST },

@@ -41,7 +41,7 @@ impl Decision {
         Decision { whole, messages }
     }
 
-    /// Whether it says more than what is still open.
+    /// Whether it has news beyond groups that are still open.
     pub(crate) fn has_changes(&self) -> bool {
         let has_changes = |digest: &Digest| digest.baseline || !digest.changes.is_empty() || !digest.faults.is_empty();
         has_changes(&self.whole) || self.messages.iter().any(|(_, content)| has_changes(content))
@@ -83,15 +83,15 @@ pub(crate) struct Rehearsal {
     pub due: Option<Decision>,
     /// Where nothing is due: what it would send if the schedule, quiet hours and limits did not count.
     pub waiting: Option<Decision>,
-    /// When that is sent as things are, and what it waits for; none if it has no news, or nothing ever sends it.
+    /// When that will be sent, and what it waits for; none without news or without a schedule.
     pub next_send_time: Option<(Timestamp, String)>,
-    /// Deliveries that did not arrive and are tried again, whatever is due: what they say is part of what waits.
+    /// Failed deliveries that are retried, whatever is due: their content is part of the pending news.
     pub retried: u32,
 }
 
 /// What [`run`] would decide now. Nothing changes.
 ///
-/// A ledger opened beside a running service will do.
+/// Works with a ledger opened beside a running service.
 ///
 /// # Errors
 /// The ledger refuses.
@@ -144,10 +144,10 @@ async fn preview_once(
     Ok(ledger.dry_run(decide).await?)
 }
 
-/// Says that nothing is due, what waits, and until when.
+/// The text for "no digest is due": the pending news and when it will be sent.
 pub(crate) fn not_due_message(rehearsal: &Rehearsal, settings: &TriageSettings) -> String {
     if settings.routes.is_empty() {
-        return "There is no channel: news is kept until there is one. Add a [[channel]].".to_owned();
+        return "No channel is configured: pending news is kept. Add a [[channel]] to send it.".to_owned();
     }
     let Some(waiting) = &rehearsal.waiting else { return "Nothing to send.".to_owned() };
     let time = |at| local(at, &settings.zone);
@@ -157,16 +157,16 @@ pub(crate) fn not_due_message(rehearsal: &Rehearsal, settings: &TriageSettings) 
     }
     let next = match &rehearsal.next_send_time {
         _ if rehearsal.retried > 0 => format!(
-            "{} did not arrive and will be tried again (`llama-triage report deliveries`).",
+            "{} failed and will be retried (`llama-triage report deliveries`).",
             count(rehearsal.retried.into(), "delivery", "deliveries")
         ),
-        Some((at, why)) => format!("Pending news is sent from {} on ({why}).", time(*at)),
-        None => "Pending news is sent with the next digest.".to_owned(),
+        Some((at, why)) => format!("Pending news will be sent at {} ({why}).", time(*at)),
+        None => "Pending news will be sent with the next digest.".to_owned(),
     };
     format!("No digest is due. {next} `llama-triage digest --now` sends it at once: {}", waiting.headlines())
 }
 
-/// Decides what is due, and delivers everything that waits. Needs the ledger's lock.
+/// Creates the digest that is due, and sends all pending deliveries. Needs the ledger's lock.
 pub(crate) async fn run<S: DigestSender>(
     ledger: &Ledger,
     settings: &TriageSettings,
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(rehearsal.due, None);
         let said = not_due_message(&rehearsal, &settings);
         let at = local(minutes(20) + settings.limits.min_gap, &settings.zone);
-        assert!(said.contains(&format!("sent from {at} on")) && said.contains("digest.min-gap"), "{said}");
+        assert!(said.contains(&format!("sent at {at} ")) && said.contains("digest.min-gap"), "{said}");
     }
 
     #[tokio::test]
@@ -297,10 +297,7 @@ mod tests {
         let said = not_due_message(&rehearsal, &settings);
         assert!(said.contains("after the quiet hours") && said.contains("digest --now"), "{said}");
         let said = not_due_message(&Rehearsal { retried: 2, ..rehearsal }, &settings);
-        assert!(
-            said.contains("2 deliveries did not arrive and will be tried again") && !said.contains("from"),
-            "{said}"
-        );
+        assert!(said.contains("2 deliveries failed and will be retried") && !said.contains("from"), "{said}");
         let nothing = Rehearsal { due: None, waiting: None, next_send_time: None, retried: 0 };
         assert_eq!(not_due_message(&nothing, &settings), "Nothing to send.");
     }

@@ -17,7 +17,7 @@ use crate::model::text;
 /// `grouping`
 #[derive(Debug, Subcommand)]
 pub enum GroupingCommand {
-    /// Group messages as a scan would, optionally with the reason
+    /// Group messages as a scan would; --explain shows why
     Try(TryArgs),
 }
 

@@ -33,7 +33,7 @@ fn front_page() -> std::io::Result<Vec<u8>> {
     page.extend(section("EXIT STATUS", EXIT_STATUS));
     page.extend(section("ENVIRONMENT", ENVIRONMENT));
     let [here, host] = load::PLACES;
-    page.extend(section("FILES", &[(here, "The configuration, if it is there."), (host, FILES)]));
+    page.extend(section("FILES", &[(here, "The configuration, if this file exists."), (host, FILES)]));
     man.render_version_section(&mut page)?;
     Ok(page)
 }
@@ -56,7 +56,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "Switches colours off."),
 ];
 
-const FILES: &str = "Else this one. Beside it, credentials/ holds a file for each secret; only root reads them.";
+const FILES: &str = "Otherwise this one. Beside it, credentials/ holds a file for each secret, readable by root only.";
 
 fn section(title: &str, entries: &[(&str, &str)]) -> Vec<u8> {
     let escape = |text: &str| text.replace('\\', "\\e").replace('-', "\\-");

@@ -60,7 +60,7 @@ pub async fn run_program() -> ExitCode {
     output::final_exit_code(exit).into()
 }
 
-/// Whether the reader of our answer went away, as `head` does: nothing to complain about.
+/// Whether the reader closed the pipe, as `head` does: not an error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
@@ -84,7 +84,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Scan => scan::run(setup(global)?, global.verbose > 0).await,
-        // Before anything else, logging included, these listen for a stop: it must not kill them in their first moments.
+        // Installed before anything else, logging included: a stop signal must not kill these commands at their start.
         Command::Cycle => cycle::run(global).await,
         Command::Serve => serve::run(global).await,
         Command::Console(args) => console::run(global, &args).await,
@@ -165,7 +165,7 @@ fn report(global: &Global, args: &crate::commands::report::args::ReportArgs) -> 
         complain!("{error}");
         return Exit::Failed;
     }
-    // Standard error is not locked: whatever ends a statement that takes for ever has to say so.
+    // Standard error is not locked: the time limit of a statement must be able to print.
     let outcome = report::run(args, &surroundings, &mut std::io::stdout().lock(), &mut std::io::stderr());
     if let Some(message) = outcome.message() {
         complain!("{message}");
@@ -195,7 +195,7 @@ async fn ledger_command(global: &Global, command: ledger::LedgerCommand) -> anyh
     }
 }
 
-/// Who types: the name that the audit keeps.
+/// The user who runs the command, for the audit log.
 fn person() -> act::Person {
     let named = |variable: &&str| std::env::var(variable).ok().filter(|name| !name.is_empty());
     let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(named);
@@ -228,7 +228,7 @@ fn credentials(global: &Global) -> Result<Credentials, load::ConfigError> {
     Ok(Credentials::from_environment_or_beside(&load::find(global.config.as_deref())?))
 }
 
-/// A path as a user would type it: relative to where they are, if it is below.
+/// A path as a user would type it: relative to the working directory if it is below it.
 fn short(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()

@@ -1,4 +1,4 @@
-//! Standard output and standard error of commands: a full disk or a reader that went away is no reason to panic.
+//! Standard output and standard error of commands: a full disk or a closed pipe does not panic.
 //!
 //! A failure to write an answer is kept and looked at once, at the end ([`final_exit_code`]): what a command does must not
 //! depend on where its answer goes.
@@ -39,7 +39,7 @@ pub(crate) fn say(line: Arguments<'_>) {
     }
 }
 
-/// Writes a line to standard error with secrets masked. There is no place left to tell that this cannot be done.
+/// Writes a line to standard error with secrets masked. Write errors are ignored: they cannot be reported.
 pub(crate) fn complain(line: Arguments<'_>) {
     let line = line.to_string();
     let _nowhere_to_tell = writeln!(anstream::stderr().lock(), "llama-triage: {}", secrets::mask(&line));
@@ -58,7 +58,7 @@ pub(crate) fn ask(question: &str) -> std::io::Result<()> {
 /// Prints help, the version, or what is wrong with the command line; gives the exit code.
 pub(crate) fn say_usage(said: &clap::Error) -> ExitCode {
     match said.print() {
-        // What is wrong with a command line stays wrong where nothing can be said.
+        // A usage error stays a usage error even if it cannot be printed.
         Err(error) if !said.use_stderr() && error.kind() != ErrorKind::BrokenPipe => Exit::Failed.into(),
         _ => ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(u8::MAX)),
     }

@@ -15,7 +15,7 @@ pub struct ChannelConfig {
     /// The name used by `notify test` and in reports.
     #[serde(default)]
     pub name: String,
-    /// What it is.
+    /// The kind of channel.
     pub kind: ChannelKind,
     /// Which news it gets; all by default.
     #[serde(default)]

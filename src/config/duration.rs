@@ -46,7 +46,7 @@ pub(crate) mod list {
 /// The text is no duration, or a negative one; the message quotes it and shows how to write one.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let example = "write it like \"2m 30s\", \"36h\" or \"7d\"";
-    let span: Span = text.parse().map_err(|_| format!("`{text}` is no duration: {example}"))?;
+    let span: Span = text.parse().map_err(|_| format!("`{text}` is not a duration: {example}"))?;
     let duration = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
         .map_err(|_| format!("`{text}` has no fixed length: use days or hours instead of months and years"))?;

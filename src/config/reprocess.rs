@@ -50,16 +50,16 @@ pub struct ReprocessConfig {
     pub job_config: Vec<JobConfigRule>,
     /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
-    canaries: Option<toml::Value>,
+    pub(crate) canaries: Option<toml::Value>,
     /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
-    breaker_open: Option<toml::Value>,
+    pub(crate) breaker_open: Option<toml::Value>,
     /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
-    hold: Option<toml::Value>,
+    pub(crate) hold: Option<toml::Value>,
     /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
-    unknown_canary: Option<bool>,
+    pub(crate) unknown_canary: Option<bool>,
 }
 
 impl ReprocessConfig {
@@ -69,9 +69,9 @@ impl ReprocessConfig {
     /// The keys of earlier versions that are set, each with what to write instead.
     pub(crate) fn removed_keys(&self) -> Vec<(&'static str, &'static str)> {
         let keys = [
-            (self.canaries.is_some(), "canaries", "is gone: `rests` has one entry fewer than documents are tried"),
-            (self.breaker_open.is_some(), "breaker-open", "is gone: write rests = [\"6h\", …] instead"),
-            (self.hold.is_some(), "hold", "has no effect any more: everything is held for 30 minutes; remove it"),
+            (self.canaries.is_some(), "canaries", "was replaced by `rests`: one entry fewer than probes"),
+            (self.breaker_open.is_some(), "breaker-open", "was replaced: use rests = [\"6h\", …]"),
+            (self.hold.is_some(), "hold", "was removed: an incident holds retries for 30 minutes; remove the key"),
             (
                 self.unknown_canary == Some(true),
                 "unknown-canary",
@@ -80,7 +80,7 @@ impl ReprocessConfig {
             (
                 self.unknown_canary == Some(false),
                 "unknown-canary",
-                "write unknown = \"plan\" instead, which it is taken for",
+                "was replaced: write unknown = \"plan\", which has the same effect",
             ),
         ];
         keys.into_iter().filter(|(set, ..)| *set).map(|(_, key, text)| (key, text)).collect()

@@ -26,7 +26,7 @@ pub(crate) fn serialize<S: serde::Serializer>(bytes: &u64, serializer: S) -> Res
 /// # Errors
 /// The text is no size, or too large for one; the message quotes it and shows how to write one.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no size: write it like \"1 GiB\", \"500 MiB\" or \"0\"");
+    let wrong = || format!("`{text}` is not a size: write it like \"1 GiB\", \"500 MiB\" or \"0\"");
     let (number, size) = UNITS
         .iter()
         .find_map(|(unit, size)| Some((text.trim().strip_suffix(unit)?, *size)))

@@ -1,4 +1,4 @@
-//! How handlers answer: a page that is made from the ledger, or one that says what is wrong.
+//! Responses of handlers: a page rendered from the ledger, or an error page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::console::desk::{Desk, render_alone};
 use crate::console::error::PageError;
 use crate::console::{Console, Visitor};
 
-/// How long a page waits for its turn to read.
+/// How long a page waits for a read permit.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a handler gets: the console and who asks.
@@ -46,7 +46,7 @@ where
     F: FnOnce(&Desk<'_>) -> Result<T, PageError> + Send + 'static,
 {
     let turn = tokio::time::timeout(PATIENCE, console.reads.acquire()).await;
-    let Ok(Ok(_turn)) = turn else { return Err(PageError::Busy("too many pages are being made".to_owned())) };
+    let Ok(Ok(_turn)) = turn else { return Err(PageError::Busy("too many pages are being loaded".to_owned())) };
     let (console, visitor) = (Arc::clone(console), visitor.clone());
     let made = tokio::task::spawn_blocking(move || make(&Desk::open(&console, &visitor, console.now())?));
     made.await.map_err(|error| PageError::Internal(error.into()))?

@@ -76,7 +76,7 @@ impl<'a> Desk<'a> {
     /// The filter names what is not there.
     pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<ReportView<'b>, PageError> {
         let mut view = ReportView::new(&self.reading, filter, self.now, &self.linker)?;
-        view.limits = self.console.setup().limits.clone().unwrap_or(view.limits);
+        view.retry_settings = self.console.setup().retry_settings.clone().unwrap_or(view.retry_settings);
         Ok(view)
     }
 

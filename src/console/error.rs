@@ -10,13 +10,13 @@ pub(crate) enum PageError {
     /// There is no such thing.
     #[error("no {0}")]
     NotFound(String),
-    /// An id stands for several.
+    /// A shortened id is ambiguous.
     #[error("{0}")]
     Several(String),
     /// It makes no sense as asked.
     #[error("{0}")]
     Refused(String),
-    /// Who asks may not.
+    /// The user is not allowed to do this.
     #[error("{0}")]
     Forbidden(String),
     /// Too many ask at once, or the ledger is busy.
@@ -29,7 +29,7 @@ pub(crate) enum PageError {
     #[error("the ledger cannot be read")]
     Ledger(#[from] LedgerError),
     /// The console itself fails.
-    #[error("the page cannot be made")]
+    #[error("the page cannot be rendered")]
     Internal(#[source] anyhow::Error),
 }
 

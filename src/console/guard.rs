@@ -1,4 +1,4 @@
-//! What every request passes before a page is made, and the headers that every answer has.
+//! Authentication and host checks of every request, and the security headers of every response.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ fn admit(console: &Arc<Console>, request: &Request) -> Result<Visitor, Box<Respo
     let refuse = |why: &str| Box::new(problem(console, &Visitor::default(), PageError::Forbidden(why.to_owned())));
     let host = only(headers, &header::HOST).unwrap_or_default();
     if !console.access.hosts.allow(host) {
-        return Err(refuse("This name does not lead to the console: add it to console.hosts or service.public-url."));
+        return Err(refuse("Unknown host name: add it to console.hosts or service.public-url."));
     }
     if console.access.is_open() && OF_PROXIES.iter().any(|name| headers.contains_key(*name)) {
         // Some proxies ask by the name of this host, whoever asks them.
@@ -89,7 +89,7 @@ fn admit(console: &Arc<Console>, request: &Request) -> Result<Visitor, Box<Respo
             next => log_in_first(console, next.as_deref()),
         }));
     }
-    Err(refuse("The sign-on before the console has not said who you are."))
+    Err(refuse("The single sign-on proxy did not identify you: check console.trusted-header."))
 }
 
 /// Leads to the log-in, and from there to `next`.

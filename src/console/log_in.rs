@@ -56,7 +56,7 @@ pub(crate) async fn log_in(
     }
     let (now, peer) = (console.now(), peer.map_or(Peer::Socket, |Extension(peer)| peer).to_string());
     let Some(name) = person_name(value(&form, "name")) else {
-        return again(422, "Your name is needed: it is kept with what you do.");
+        return again(422, "Enter your name: it is recorded in the audit log.");
     };
     let may_try = console.attempts.lock().unwrap_or_else(PoisonError::into_inner).may_try(&peer, now);
     if !may_try {
@@ -64,8 +64,8 @@ pub(crate) async fn log_in(
     }
     if !sessions.is_token(value(&form, "token")) {
         console.attempts.lock().unwrap_or_else(PoisonError::into_inner).fail(&peer, now);
-        tracing::warn!(%peer, "a log-in to the console with a wrong token");
-        return again(401, "This is not the token.");
+        tracing::warn!(%peer, "console log-in failed: wrong token");
+        return again(401, "Wrong token.");
     }
     tracing::info!(%peer, person = %name, "logged in to the console");
     let home = format!("{}/", console.base);

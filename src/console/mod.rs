@@ -45,8 +45,6 @@ use crate::llamacloud::Cloud;
 use crate::model::links::linker::Linker;
 use crate::rate_limit::RateLimit;
 use crate::report::store::ConfiguredBudget;
-use crate::reprocess::facts::limits;
-use crate::reprocess::policy::limits::Limits;
 use crate::scan::source::Watched;
 
 /// Pages that are made at once: reading is quick, and scans need the disk.
@@ -61,7 +59,7 @@ pub(crate) struct ConsoleSetup {
     /// Makes the links of rows.
     pub(crate) linker: Linker,
     /// What bounds retries; none without a configuration.
-    pub(crate) limits: Option<Limits>,
+    pub(crate) retry_settings: Option<ReprocessConfig>,
     /// The budget as configured.
     pub(crate) budget: ConfiguredBudget,
     /// Classes that page.
@@ -92,7 +90,7 @@ impl ConsoleSetup {
             instance: config.digest.instance.clone(),
             zone,
             linker: config.linker(),
-            limits: Some(limits(&config.reprocess)),
+            retry_settings: Some(config.reprocess.clone()),
             budget: ConfiguredBudget {
                 per_hour: Some(config.reprocess.per_hour.into()),
                 per_day: Some(config.reprocess.per_day.into()),
@@ -109,7 +107,7 @@ impl ConsoleSetup {
             instance: String::new(),
             zone: TimeZone::UTC,
             linker: Linker::shipped(),
-            limits: None,
+            retry_settings: None,
             budget: ConfiguredBudget::default(),
             page_classes: Vec::new(),
             projects: Vec::new(),
@@ -140,12 +138,12 @@ pub(crate) struct SignOn {
     pub(crate) header: String,
     /// The addresses of the proxies that set it.
     pub(crate) proxies: Vec<IpAddr>,
-    /// Whether whoever is connected to the unix socket sets it.
+    /// Whether every peer on the unix socket is trusted to set it.
     pub(crate) is_unix: bool,
 }
 
 impl Access {
-    /// Only looking, for whoever is on this host.
+    /// Read-only access for every user of this host.
     pub(crate) fn read_only() -> Access {
         Access { actions: Actions::None, hosts: Hosts::default(), sessions: None, sign_on: None, is_https: false }
     }
@@ -222,7 +220,7 @@ fn authority(url: &str) -> Option<String> {
 fn sign_on(header: &str, proxies: &[String]) -> Result<SignOn, ConfigError> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if header.is_empty() || !header.bytes().all(is_word) {
-        return Err(ConfigError::Credential(format!("console.trusted-header: {header:?} is no name of a header")));
+        return Err(ConfigError::Credential(format!("console.trusted-header: {header:?} is not a valid header name")));
     }
     let mut trusted = SignOn { header: header.to_ascii_lowercase(), proxies: Vec::new(), is_unix: false };
     for proxy in proxies {

@@ -37,11 +37,11 @@ pub(crate) async fn show((State(console), Extension(visitor)): Asked, Path(id): 
         let key = key.await?;
         let busy = |what: &str| PageError::Busy(what.to_owned());
         let turn = tokio::time::timeout(PATIENCE, console.records.wait()).await;
-        turn.map_err(|_| busy("too many records are being asked for: one a second"))?;
+        turn.map_err(|_| busy("too many job records requested: at most one a second"))?;
         let setup = console.setup();
         let asked = tokio::time::timeout(LIMIT, record::ask(&setup.projects, &key)).await;
         let record = asked.map_err(|_| busy("LlamaCloud does not answer"))?.map_err(|error| match error {
-            RecordError::Cloud(cause) => PageError::LlamaCloud(format!("LlamaCloud does not give the record: {cause}")),
+            RecordError::Cloud(cause) => PageError::LlamaCloud(format!("cannot fetch the record: {cause}")),
             error => PageError::Refused(error.to_string()),
         })?;
         let job_id = key.job_id.unwrap_or_default();

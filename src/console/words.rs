@@ -10,8 +10,8 @@ pub(crate) fn cause(class: &str) -> Option<&'static str> {
         "account" => "your account",
         "throttled" | "transient" => "the vendor",
         "cancelled" => "cancelled by a person",
-        "done" => "done before",
-        "unknown" => "not known",
+        "done" => "processed before",
+        "unknown" => "unclear",
         _ => return None,
     })
 }
@@ -20,9 +20,9 @@ pub(crate) fn cause(class: &str) -> Option<&'static str> {
 pub(crate) fn advice(class: &str) -> Option<&'static str> {
     Some(match class {
         "permanent-input" => "A retry will not help: the files have to be replaced.",
-        "config" => "It fails until the job's settings are changed.",
+        "config" => "Change the job's settings: a retry fails until then.",
         "account" => "LlamaCloud rejects the key, credits or quota: everything fails until that is fixed.",
-        "throttled" => "LlamaCloud asked to slow down: it usually passes.",
+        "throttled" => "LlamaCloud asked to slow down: a later retry usually works.",
         "transient" => "A retry usually works.",
         "cancelled" => "It is not retried.",
         "done" => "The same work was done before: nothing is wrong.",

@@ -35,7 +35,7 @@ impl Credentials {
         open.push((config.ledger.path.clone(), "the ledger, with names and messages of customers' files"));
         open.retain(|(path, _)| can_be_read_by_all(path));
         let open = open.into_iter().map(|(path, what)| Exposed {
-            says: format!("every user of this host can read it, and it holds {what}"),
+            says: format!("readable by every user of this host, and contains {what}"),
             advice: format!("chmod o-rwx {}", path.display()),
             path,
         });

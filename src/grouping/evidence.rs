@@ -3,8 +3,8 @@
 //! Evidence only ever grows, and merging follows from the set of forms seen, not from their order.
 
 use crate::grouping::tokens::form::{Form, Piece};
-use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{Kinds, SLOT, WordShape};
+use crate::grouping::tokens::lexicon::{self, List};
+use crate::grouping::tokens::token::{SLOT, WordShape};
 use std::ops::Range;
 
 /// The sum of weights from which a place is variable.
@@ -18,17 +18,16 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
         None if piece.hash == SLOT => 12,
         None | Some(WordShape::Code | WordShape::Status) => return 0,
         Some(WordShape::Ident) => 12,
-        Some(WordShape::Plain | WordShape::Compound | WordShape::Capitals) if lexicon::is_free(word) => return 0,
         Some(WordShape::Compound) => 6,
         Some(WordShape::Capitals) => {
-            if lexicon::is_common(word) {
+            if List::Vocabulary.knows(word) {
                 1
             } else {
                 3
             }
         }
         Some(WordShape::Plain) => {
-            if lexicon::is_common(word) {
+            if List::Vocabulary.knows(word) {
                 2
             } else {
                 6
@@ -39,7 +38,7 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
     let first = !form.pieces[..at].iter().any(|piece| piece.look().is_some());
     let mut weight = base;
     if first {
-        weight = if base >= 12 { 6 } else { base / 6 };
+        weight = base / 6;
     } else if named(form, at) && piece.look().is_some() && base > 2 {
         weight *= 2;
     } else if at >= 2 && form.pieces[at - 1].is_punct(b'=') {
@@ -56,16 +55,11 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
 pub(crate) fn value_weight(form: &Form, range: Range<usize>) -> u32 {
     let pieces = &form.pieces[range.clone()];
     let is_value = |piece: &Piece| piece.is_slot() || piece.look() == Some(WordShape::Ident);
-    let is_file = |piece: &Piece| piece.is_slot() && piece.kinds.has(Kinds::FILE);
     let first = form.word(&pieces[0]);
-    let is_lower = pieces[0].look().is_some() && first.starts_with(|char: char| char.is_ascii_lowercase());
-    let may_be_verb = is_lower && !is_activity(form, range.start);
-    let before_file = form.pieces.get(range.end).is_some_and(is_file);
     let weight = match pieces {
-        // `could not sign a.pdf`: what was done stands where the first word of a name does.
-        _ if may_be_verb && (before_file || pieces.len() > 1 && lexicon::is_common(first.as_bytes())) => 2,
-        [_, .., last] if may_be_verb && is_file(last) => 6,
         _ if pieces.iter().any(is_value) => 12,
+        // `z+`: a mark rather than a name.
+        [_] if first.len() <= 2 => 3,
         [piece] if piece.look() == Some(WordShape::Capitals) => 5,
         _ if first.starts_with(char::is_uppercase) => 8,
         _ => 6,
@@ -98,11 +92,7 @@ pub(crate) fn status_weight(form: &Form, at: usize) -> Option<u32> {
 pub(crate) fn named(form: &Form, at: usize) -> bool {
     let colon = at > 1 && form.pieces[at - 1].is_punct(b':');
     let Some(before) = at.checked_sub(1 + usize::from(colon)).map(|before| &form.pieces[before]) else { return false };
-    before.look().is_some() && is_entity(form.word(before))
-}
-
-fn is_entity(word: &str) -> bool {
-    word.len() <= 24 && lexicon::is_entity(word.to_lowercase().as_bytes())
+    before.look().is_some() && List::Entities.knows(form.word(before).as_bytes())
 }
 
 /// What stands after the first colon of a form, where it may be someone else's text.
@@ -127,7 +117,9 @@ pub(crate) fn free_tail(form: &Form) -> Option<Tail> {
         return None;
     }
     let is_echo = words(0..colon) >= 2
-        && form.pieces[..colon].iter().any(|piece| piece.look().is_some() && lexicon::is_answer(form.word(piece)));
+        && form.pieces[..colon]
+            .iter()
+            .any(|piece| piece.look().is_some() && List::Answers.knows(form.word(piece).as_bytes()));
     let faults = form.pieces[range.clone()].iter().filter(|piece| {
         let word = form.word(piece).as_bytes();
         piece.look().is_some() && lexicon::is_fault(word) && !(is_echo && matches!(word, b"no" | b"not" | b"none"))

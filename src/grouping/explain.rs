@@ -2,8 +2,7 @@
 
 use crate::grouping::grouper::{Grouper, Subject};
 use crate::grouping::id::{GroupHandle, GroupId};
-use crate::grouping::item_name::MARK;
-use crate::grouping::tokens::token::TokenKind;
+use crate::grouping::tokens::token::{MARK, TokenKind};
 use serde::Serialize;
 
 /// Everything a decision rests on.

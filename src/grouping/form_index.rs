@@ -255,12 +255,7 @@ impl FormIndex {
         (0..self.forms.len() as u32)
             .filter(|&index| self.forms[index as usize].seed == form.seed && Some(self.families.of(index)) != except)
             .map(|index| (index, overlap(&self.forms[index as usize])))
-            .fold(
-                None,
-                |best: Option<(u32, f64)>, next| {
-                    if best.is_none_or(|best| next.1 > best.1) { Some(next) } else { best }
-                },
-            )
+            .max_by(|one, other| one.1.total_cmp(&other.1).then(other.0.cmp(&one.0)))
     }
 }
 

@@ -1,19 +1,18 @@
 //! The grouper: the one door to the module.
 
-use crate::grouping::cache::{Cache, hash_text};
+use crate::grouping::body;
 use crate::grouping::form_index::FormIndex;
 use crate::grouping::id::{GroupHandle, GroupId};
 use crate::grouping::item_name::mask_item_name;
-use crate::grouping::state::{self, RestoreError, StoredGroup};
 use crate::grouping::title::{self, Titles};
-use crate::grouping::tokens::body;
 use crate::grouping::tokens::form::{Form, hash_of};
 use crate::grouping::tokens::neighbours::shape;
+use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code};
-use crate::grouping::tokens::tokenizer::Scanner;
 use crate::model::item::Kind;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 use std::borrow::Cow;
+use std::hash::Hasher;
 
 /// What is grouped, and what the class of a new group is decided from: one failed or skipped item.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +33,9 @@ pub struct Subject<'a> {
 const WORDLESS: &str = "(message without words)";
 
 /// Exact texts remembered.
-const TEXTS: usize = 1 << 16;
+const TEXTS: usize = 25_000;
 /// Forms taken in by a learned template, remembered.
-const TAKEN: usize = 1 << 13;
+const TAKEN: usize = 7_000;
 
 /// Groups messages at the moment they are seen. Deterministic: the same subjects in the same order give the same groups.
 #[derive(Debug)]
@@ -46,8 +45,8 @@ pub struct Grouper {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) by_id: FxHashMap<GroupId, u32>,
     pub(crate) titles: Titles,
-    texts: Cache,
-    taken: Cache,
+    texts: FxHashMap<u64, u32>,
+    taken: FxHashMap<u64, u32>,
     tokens: Vec<Token>,
     learned: usize,
 }
@@ -74,19 +73,11 @@ impl Grouper {
             kinds: Vec::new(),
             by_id: FxHashMap::default(),
             titles: Titles::default(),
-            texts: Cache::new(TEXTS),
-            taken: Cache::new(TAKEN),
+            texts: FxHashMap::default(),
+            taken: FxHashMap::default(),
             tokens: Vec::with_capacity(64),
             learned: 0,
         }
-    }
-
-    /// The groups as stored before; feeding more messages goes on as if there had been no break.
-    ///
-    /// # Errors
-    /// A state that this build cannot read, or a reference to a group that is not there.
-    pub fn restore(stored: impl IntoIterator<Item = StoredGroup>) -> Result<Self, RestoreError> {
-        state::restore(stored)
     }
 
     /// The group of a subject; founds one if need be.
@@ -95,7 +86,7 @@ impl Grouper {
         let message = message.as_ref();
         let seed = seed_of(subject);
         let text_hash = hash_text(seed, message);
-        if let Some(group) = self.texts.get(text_hash) {
+        if let Some(&group) = self.texts.get(&text_hash) {
             return GroupHandle(group);
         }
         let (text, cut) = body::telling_part(message);
@@ -109,7 +100,7 @@ impl Grouper {
         self.tokens = tokens;
         let group = self.index.families.of(form);
         self.forget_outdated_answers();
-        self.texts.put(text_hash, group);
+        remember(&mut self.texts, TEXTS, text_hash, group);
         GroupHandle(group)
     }
 
@@ -122,7 +113,7 @@ impl Grouper {
             }
             return form;
         }
-        if let Some(form) = self.taken.get(hash) {
+        if let Some(&form) = self.taken.get(&hash) {
             return form;
         }
         let form = with_reason(subject, Form::of(seed, text, tokens, cut));
@@ -133,7 +124,7 @@ impl Grouper {
             None => self.enter(subject.kind, form),
         };
         if taken.is_some() {
-            self.taken.put(hash, index);
+            remember(&mut self.taken, TAKEN, hash, index);
         }
         index
     }
@@ -235,7 +226,7 @@ impl Grouper {
     }
 
     /// Gives a group its title; where another has the same, one that says what differs.
-    fn entitle(&mut self, group: u32) {
+    pub(crate) fn entitle(&mut self, group: u32) {
         let form = self.index.form(self.index.families.face_of(group));
         let title = title::title(form);
         let title = match self.titles.owner(&title).filter(|&owner| owner != group) {
@@ -272,18 +263,6 @@ impl Grouper {
         self.index.families.absorb(from.0, into.0);
     }
 
-    /// Groups founded, widened or merged since the last call, oldest first: what has to be stored with the observations.
-    pub fn take_changes(&mut self) -> Vec<StoredGroup> {
-        let changed = self.index.families.take_changed();
-        for &group in &changed {
-            match self.index.families.is_merged(group) {
-                true => self.titles.remove(group),
-                false => self.entitle(group),
-            }
-        }
-        changed.into_iter().map(|group| state::store(self, group)).collect()
-    }
-
     /// Reads a subject alone.
     pub(crate) fn reading_of(subject: &Subject) -> TokenizedSubject {
         let Some(message) = message_of(subject) else {
@@ -302,6 +281,21 @@ impl Grouper {
         let form = with_reason(subject, Form::of(seed_of(subject), &text, &tokens, cut));
         TokenizedSubject { text: text.into_owned(), form, tokens }
     }
+}
+
+/// Keeps an answer; a full memory begins anew, which costs time and changes no answer.
+fn remember(answers: &mut FxHashMap<u64, u32>, most: usize, hash: u64, answer: u32) {
+    if answers.len() >= most {
+        answers.clear();
+    }
+    answers.insert(hash, answer);
+}
+
+fn hash_text(seed: u64, text: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write_u64(seed ^ (text.len() as u64).rotate_left(32));
+    hasher.write(text.as_bytes());
+    hasher.finish()
 }
 
 /// The message without white space around it and with the item's name masked; none if it says nothing.

@@ -7,10 +7,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::grouping::tokens::lexicon;
-
-/// Stands for the item's name; read as a file name by the tokenizer.
-pub(crate) const MARK: char = '\u{fffc}';
+use crate::grouping::tokens::lexicon::{self, List};
+use crate::grouping::tokens::token::MARK;
 
 /// Longest name looked for, in bytes; the base name of a longer one may still be.
 const LONGEST: usize = 1024;
@@ -89,7 +87,7 @@ fn stands_alone(message: &str, place: &Range<usize>) -> bool {
 fn is_distinct(stem: &str) -> bool {
     let words = || stem.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
     let is_ordinary = |word: &str| {
-        word.bytes().all(|byte| byte.is_ascii_digit()) && word.len() <= 3 || lexicon::is_common(word.as_bytes())
+        word.bytes().all(|byte| byte.is_ascii_digit()) && word.len() <= 3 || List::Vocabulary.knows(word.as_bytes())
     };
     let strange = words().filter(|word| !is_ordinary(word));
     let (mut count, mut coded) = (0, false);
@@ -111,11 +109,17 @@ fn is_set_off(message: &str, place: &Range<usize>) -> bool {
             Some('"' | '\'' | '`' | '”' | '“' | '’' | '»' | '」' | '』' | '>')
         )
     );
+    let key = message[..place.start].trim_end_matches(['"', '\'', '`', ' ', ':', '=']);
+    let is_reason = key.len() + 1 < place.start && lexicon::explains(last_word(key).as_bytes());
     let in_path = matches!(before, Some('/' | '\\')) && !matches!(after, Some('/'));
     let before_colon = place.start == 0 && message[place.end..].starts_with(": ");
     let noun = message[..place.start].trim_end().rsplit(' ').next().unwrap_or_default().to_lowercase();
-    let named = before == Some(' ') && lexicon::is_file_noun(&noun);
-    (quoted || in_path || before_colon || named) && place.len() < message.trim().len().saturating_sub(2)
+    let named = before == Some(' ') && List::FileNouns.knows(noun.as_bytes());
+    (quoted && !is_reason || in_path || before_colon || named) && place.len() < message.trim().len().saturating_sub(2)
+}
+
+fn last_word(text: &str) -> &str {
+    text.rsplit(|char: char| !char.is_alphanumeric() && char != '_').next().unwrap_or_default()
 }
 
 /// Whether the message says what went wrong without this place: then a name without an ending may be a name there.
@@ -200,6 +204,7 @@ mod tests {
             ("\"connection reset\"", "connection reset"),
             ("the report could not be written", "report.pdf"),
             ("unreadable.pdfx", "unreadable.pdf"),
+            (r#"{"error": "out of memory"}"#, "out of memory.pdf"),
             ("nothing", ""),
         ] {
             assert_eq!(mask_item_name(message, name), message, "{name}");

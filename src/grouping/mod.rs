@@ -3,7 +3,7 @@
 //! [`grouper`] is the entry. A message is read into tokens ([`tokens`]), its words and slots make a form, and the [`form_index`]
 //! of forms decides by [`evidence`] which forms are one group. `store_…` keeps the result.
 
-pub(crate) mod cache;
+pub(crate) mod body;
 pub(crate) mod evidence;
 pub(crate) mod explain;
 pub(crate) mod family;
@@ -23,4 +23,4 @@ pub(crate) mod title;
 pub(crate) mod tokens;
 
 /// Rises whenever the same messages may give other groups than before, so that a regroup can be offered.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;

@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use crate::grouping::evidence::{self, ENOUGH, free_tail, is_activity, value_weight};
+use crate::grouping::evidence::{ENOUGH, free_tail, is_activity, value_weight};
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{Kinds, SLOT, TokenKind, WordShape, finish, fold};
+use crate::grouping::tokens::token::{SLOT, TokenKind, WordShape, finish, fold};
 
 /// Pieces of a form that are read; what stands behind them is part of the skeleton.
 const READ: usize = 120;
@@ -23,8 +23,8 @@ const LONGEST: usize = 8;
 const RUNS: usize = 10;
 /// Forms of one skeleton that are compared.
 const COMPARED: usize = 48;
-/// Words of a file name with blanks, at most.
-const FILE_WORDS: usize = 7;
+/// Words of a sentence that hardly two causes share.
+const LONG: usize = 8;
 const GAP: u64 = 0x06a9;
 const TAIL: u64 = 0x06aa;
 
@@ -206,22 +206,11 @@ fn is_free(form: &Form, at: usize) -> bool {
         TokenKind::Word(_) if !is_plain(piece) => false,
         TokenKind::Word(_) => {
             lexicon::is_free(form.word(piece).as_bytes())
-                || is_named_value(form, at)
                 || is_call(form, at + 1) && piece.look() == Some(WordShape::Capitals)
                 || is_of_name(form, at)
                 || is_activity(form, at)
-                || is_of_file(form, at)
         }
     }
-}
-
-/// `user support`: a common word right after a noun that a name follows.
-fn is_named_value(form: &Form, at: usize) -> bool {
-    let word = form.word(&form.pieces[at]).as_bytes();
-    evidence::named(form, at)
-        && !lexicon::is_grammar(word)
-        && !lexicon::is_fault(word)
-        && !lexicon::has_verb_ending(word)
 }
 
 /// `New York`: a common word with a capital beside a name.
@@ -237,26 +226,6 @@ fn is_of_name(form: &Form, at: usize) -> bool {
             && lexicon::is_free(form.word(&form.pieces[at]).as_bytes())
     };
     at > 0 && is_capital(at) && (is_name(at + 1) || at > 1 && is_name(at - 1))
-}
-
-/// `final report.pdf`: a word before the ending, where no word that holds the sentence stands between.
-fn is_of_file(form: &Form, at: usize) -> bool {
-    let reach = form.pieces.len().min(at + FILE_WORDS);
-    for piece in &form.pieces[at..reach] {
-        match piece.part {
-            TokenKind::Slot if piece.hash == SLOT && piece.kinds.has(Kinds::FILE) => return true,
-            TokenKind::Slot => {}
-            TokenKind::Punct => return false,
-            TokenKind::Word(_) => {
-                let word = form.word(piece).as_bytes();
-                let is_dense = piece.look() == Some(WordShape::Dense);
-                if !is_plain(piece) && !is_dense || lexicon::is_grammar(word) || lexicon::is_fault(word) {
-                    return false;
-                }
-            }
-        }
-    }
-    false
 }
 
 /// Whether a script without spaces is not the one that the message is written in.
@@ -277,9 +246,6 @@ fn shared(one: &Form, ones: &[Range<usize>], other: &Form, others: &[Range<usize
             return None;
         }
         differs = true;
-        if is_tail(one, ra) {
-            return Some((0, 0));
-        }
         let most = a.len().min(b.len()) - 1;
         let front = a.iter().zip(b).take_while(same).count().min(most);
         let back = a.iter().rev().zip(b.iter().rev()).take_while(same).count().min(most - front);
@@ -287,11 +253,6 @@ fn shared(one: &Form, ones: &[Range<usize>], other: &Form, others: &[Range<usize
     };
     let shared = ones.iter().zip(others).map(of_run).collect();
     differs.then_some(shared)
-}
-
-/// Whether the run is all that stands behind a colon.
-fn is_tail(form: &Form, run: &Range<usize>) -> bool {
-    run.end == form.pieces.len() && free_tail(form).is_some_and(|tail| tail.range == *run)
 }
 
 /// The hash of a pattern as this form fills it; none if it is too short for it.
@@ -330,20 +291,26 @@ fn is_filled(pattern: &Pattern, forms: &[Form]) -> bool {
     let least = members.first().and_then(|(form, runs)| least_evidence(form, runs, &pattern.shared));
     least.is_some()
         && gaps.all(|(run, (front, back))| {
-            let mut seen = FxHashMap::default();
+            let (mut seen, mut least) = (FxHashMap::default(), least.unwrap_or(ENOUGH));
             for (form, runs) in &members {
                 let range = runs[run].start + usize::from(front)..runs[run].end - usize::from(back);
+                if form.pieces[range.clone()]
+                    .iter()
+                    .any(|piece| piece.is_slot() || piece.look() == Some(WordShape::Ident))
+                {
+                    least = least.max(ENOUGH);
+                }
                 let hash = form.pieces[range.clone()].iter().fold(0, |hash, piece| fold(hash, piece.hash));
                 let weight = free_tail(form).filter(|tail| tail.range == range).map(|tail| tail.weight);
                 seen.entry(hash).or_insert_with(|| weight.unwrap_or_else(|| value_weight(form, range)));
             }
-            seen.len() >= 2 && seen.values().sum::<u32>() >= least.unwrap_or(ENOUGH)
+            seen.len() >= 2 && seen.values().sum::<u32>() >= least
         })
 }
 
 /// The evidence that each gap needs; none where what is shared says too little to speak of one cause.
 ///
-/// Two words are enough, three where the message begins with a gap; one word needs twice the evidence.
+/// Two words are enough, three where the message begins with a gap; one word needs twice the evidence, a long sentence half.
 fn least_evidence(form: &Form, runs: &[Range<usize>], shared: &Shared) -> Option<u32> {
     let gaps: Vec<Range<usize>> = gaps(runs, shared).collect();
     let words = form.constants(0..0) - gaps.iter().map(|gap| words_in(form, gap)).sum::<usize>();
@@ -353,7 +320,8 @@ fn least_evidence(form: &Form, runs: &[Range<usize>], shared: &Shared) -> Option
         1 if begins => None,
         2 if begins => None,
         1 => Some(2 * ENOUGH),
-        _ => Some(ENOUGH),
+        2..LONG => Some(ENOUGH),
+        _ => Some(ENOUGH / 2),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::grouping::VERSION;
 use crate::grouping::grouper::Grouper;
-use crate::grouping::id::GroupId;
+use crate::grouping::id::{GroupHandle, GroupId};
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape};
 use crate::model::item::Kind;
@@ -57,66 +57,84 @@ struct StoredForms {
     forms: Vec<StoredForm>,
 }
 
-pub(crate) fn store(grouper: &Grouper, group: u32) -> StoredGroup {
-    let families = &grouper.index.families;
-    let mut state = vec![FORMAT];
-    let face = families.own_face(group);
-    put(&mut state, u64::from(face));
-    for &index in families.own_forms(group) {
-        let form = grouper.index.form(index);
-        let flags = u8::from(!form.is_learned()) | u8::from(form.cut) << 1 | u8::from(form.prefix.is_some()) << 2;
-        put(&mut state, u64::from(index));
-        state.push(flags);
-        write_form(&mut state, form);
+impl Grouper {
+    /// The groups as stored before; feeding more messages goes on as if there had been no break.
+    ///
+    /// # Errors
+    /// A state that this build cannot read, or a reference to a group that is not there.
+    pub fn restore(stored: impl IntoIterator<Item = StoredGroup>) -> Result<Self, RestoreError> {
+        let stored: Vec<StoredGroup> = stored.into_iter().collect();
+        let mut forms: Vec<(StoredForm, usize)> = Vec::new();
+        let mut faces = Vec::new();
+        for (from, group) in stored.iter().enumerate() {
+            let own = read_forms(&group.state).ok_or_else(|| RestoreError::State(group.id.clone()))?;
+            faces.push(own.face);
+            forms.extend(own.forms.into_iter().map(|form| (form, from)));
+        }
+        forms.sort_by_key(|(form, _)| form.place);
+        let mut grouper = Grouper::new();
+        let mut handles: Vec<Option<u32>> = vec![None; stored.len()];
+        for (form, from) in forms.iter().filter(|(form, _)| form.entered) {
+            grouper.index.add_form_to(form.form.clone(), handles[*from], true);
+            if handles[*from].is_none() {
+                handles[*from] = Some(grouper.use_stored_id(stored[*from].id.clone(), stored[*from].kind));
+            }
+        }
+        let places = put_forms_back(&mut grouper, &stored, &handles, forms)?;
+        for (from, group) in stored.iter().enumerate() {
+            let handle = handles[from].ok_or_else(|| RestoreError::State(group.id.clone()))?;
+            let survivor = match &group.merged_into {
+                Some(into) => grouper
+                    .by_id
+                    .get(into)
+                    .copied()
+                    .ok_or_else(|| RestoreError::Survivor(group.id.clone(), into.clone()))?,
+                None => handle,
+            };
+            if group.merged_into.is_none() {
+                grouper.titles.put(handle, group.title.clone());
+            }
+            grouper.index.families.put_back(handle, survivor, places.get(&faces[from]).copied());
+        }
+        grouper.note_learned();
+        Ok(grouper)
     }
-    let handle = crate::grouping::id::GroupHandle(group);
-    StoredGroup {
-        id: grouper.ids[group as usize].clone(),
-        kind: grouper.kinds[group as usize],
-        template: grouper.template(handle),
-        title: grouper.title(handle),
-        state,
-        merged_into: families.is_merged(group).then(|| grouper.ids[families.survivor(group) as usize].clone()),
-        version: VERSION,
-    }
-}
 
-pub(crate) fn restore(stored: impl IntoIterator<Item = StoredGroup>) -> Result<Grouper, RestoreError> {
-    let stored: Vec<StoredGroup> = stored.into_iter().collect();
-    let mut forms: Vec<(StoredForm, usize)> = Vec::new();
-    let mut faces = Vec::new();
-    for (from, group) in stored.iter().enumerate() {
-        let own = read_forms(&group.state).ok_or_else(|| RestoreError::State(group.id.clone()))?;
-        faces.push(own.face);
-        forms.extend(own.forms.into_iter().map(|form| (form, from)));
+    /// Groups founded, widened or merged since the last call, oldest first: what has to be stored with the observations.
+    pub fn take_changes(&mut self) -> Vec<StoredGroup> {
+        let changed = self.index.families.take_changed();
+        for &group in &changed {
+            match self.index.families.is_merged(group) {
+                true => self.titles.remove(group),
+                false => self.entitle(group),
+            }
+        }
+        changed.into_iter().map(|group| self.stored(group)).collect()
     }
-    forms.sort_by_key(|(form, _)| form.place);
-    let mut grouper = Grouper::new();
-    let mut handles: Vec<Option<u32>> = vec![None; stored.len()];
-    for (form, from) in forms.iter().filter(|(form, _)| form.entered) {
-        grouper.index.add_form_to(form.form.clone(), handles[*from], true);
-        if handles[*from].is_none() {
-            handles[*from] = Some(grouper.use_stored_id(stored[*from].id.clone(), stored[*from].kind));
+
+    fn stored(&self, group: u32) -> StoredGroup {
+        let families = &self.index.families;
+        let mut state = vec![FORMAT];
+        let face = families.own_face(group);
+        put(&mut state, u64::from(face));
+        for &index in families.own_forms(group) {
+            let form = self.index.form(index);
+            let flags = u8::from(!form.is_learned()) | u8::from(form.cut) << 1 | u8::from(form.prefix.is_some()) << 2;
+            put(&mut state, u64::from(index));
+            state.push(flags);
+            write_form(&mut state, form);
+        }
+        let handle = GroupHandle(group);
+        StoredGroup {
+            id: self.ids[group as usize].clone(),
+            kind: self.kinds[group as usize],
+            template: self.template(handle),
+            title: self.title(handle),
+            state,
+            merged_into: families.is_merged(group).then(|| self.ids[families.survivor(group) as usize].clone()),
+            version: VERSION,
         }
     }
-    let places = put_forms_back(&mut grouper, &stored, &handles, forms)?;
-    for (from, group) in stored.iter().enumerate() {
-        let handle = handles[from].ok_or_else(|| RestoreError::State(group.id.clone()))?;
-        let survivor = match &group.merged_into {
-            Some(into) => grouper
-                .by_id
-                .get(into)
-                .copied()
-                .ok_or_else(|| RestoreError::Survivor(group.id.clone(), into.clone()))?,
-            None => handle,
-        };
-        if group.merged_into.is_none() {
-            grouper.titles.put(handle, group.title.clone());
-        }
-        grouper.index.families.put_back(handle, survivor, places.get(&faces[from]).copied());
-    }
-    grouper.note_learned();
-    Ok(grouper)
 }
 
 /// Lays the stored forms over the rebuilt ones, which know less about what their slots held; gives the new place of each.

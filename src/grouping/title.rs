@@ -1,10 +1,9 @@
 //! What a user would call a group: its template as a sentence, cut in the middle, unlike the title of any other group.
 
 use crate::grouping::tokens::form::{Form, Piece};
-use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::lexicon::{self, List};
 use crate::grouping::tokens::neighbours::EQUALS;
 use crate::grouping::tokens::token::{Kinds, SLOT, TokenKind, WordShape};
-use crate::grouping::tokens::word_shape;
 use rustc_hash::FxHashMap;
 
 /// Longest title in characters.
@@ -84,24 +83,6 @@ fn write_piece(form: &Form, at: usize, out: &mut String) {
 
 /// `message: …`, `err = …`: a key in lower case with its value behind it, at the beginning or among other fields.
 fn is_label(form: &Form, at: usize, in_fields: bool) -> bool {
-    const KEYS: [&str; 16] = [
-        "error",
-        "err",
-        "message",
-        "msg",
-        "reason",
-        "cause",
-        "detail",
-        "details",
-        "desc",
-        "description",
-        "str",
-        "type",
-        "code",
-        "error_code",
-        "error_type",
-        "error_message",
-    ];
     let (Some(key), Some(mark), Some(value)) = (form.pieces.get(at), form.pieces.get(at + 1), form.pieces.get(at + 2))
     else {
         return false;
@@ -111,8 +92,13 @@ fn is_label(form: &Form, at: usize, in_fields: bool) -> bool {
     let is_number = value.look() == Some(WordShape::Status);
     key.look().is_some()
         && !is_number
-        && KEYS.contains(&form.word(key))
+        && is_field_name(form.word(key).as_bytes())
         && (mark.is_punct(b'=') || mark.is_punct(b':') && begins && value.space)
+}
+
+/// A field whose value says what went wrong, so that its name need not stand before it.
+fn is_field_name(word: &[u8]) -> bool {
+    (lexicon::explains(word) || List::CodeKeys.has(word)) && !word.ends_with(b"status") && word != b"kind"
 }
 
 /// `type: error` says nothing.
@@ -146,7 +132,7 @@ fn slot_name(form: &Form, pieces: &[Piece], at: usize) -> String {
     if matches!(by_kind, "text" | "quoted" | "n" | "id" | "hex" | "list") {
         let before = at.checked_sub(1).map(|before| &pieces[before]).filter(|piece| piece.look().is_some());
         if let Some(noun) = before.map(|piece| form.word(piece).to_ascii_lowercase())
-            && (lexicon::is_entity(noun.as_bytes())
+            && (List::Entities.knows(noun.as_bytes())
                 || matches!(noun.as_str(), "page" | "line" | "row" | "document" | "request" | "process"))
             && !matches!(noun.as_str(), "named" | "called")
         {
@@ -191,9 +177,8 @@ fn ends(text: &str, longest: usize) -> Option<(&str, &str)> {
 
 /// Codes and statuses of a form, which a title should not lose.
 fn codes(form: &Form) -> Vec<&str> {
-    let is_code = |piece: &&Piece| {
-        piece.look() == Some(WordShape::Code) && !word_shape::is_exception(form.word(piece).as_bytes())
-    };
+    let is_code =
+        |piece: &&Piece| piece.look() == Some(WordShape::Code) && !lexicon::is_exception(form.word(piece).as_bytes());
     form.pieces.iter().filter(is_code).map(|piece| form.word(piece)).collect()
 }
 

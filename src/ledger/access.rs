@@ -21,7 +21,7 @@ fn denied(path: &Path) -> LedgerError {
     LedgerError::Denied { remedy: file_owner::remedy(&path), path }
 }
 
-/// Where a path leads, whatever the working directory is: what people are told must hold wherever they read it.
+/// The absolute form of a path, for messages.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

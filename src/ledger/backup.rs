@@ -134,7 +134,7 @@ fn refuse_protected_target(source: &Connection, target: &Path) -> std::io::Resul
     }
     let mut start = Vec::new();
     File::open(target)?.take(16).read_to_end(&mut start)?;
-    if start.is_empty() || start == MAGIC { Ok(()) } else { refuse("it is there and is no ledger; name another file") }
+    if start.is_empty() || start == MAGIC { Ok(()) } else { refuse("it exists and is not a ledger; name another file") }
 }
 
 /// Whether the file of a copy keeps its name.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What can go wrong with the ledger. Texts are fragments that fit after "failed: ".
+/// Why a ledger operation failed. Texts are fragments that fit after "failed: ".
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The file is not there; readers never make one.
@@ -43,7 +43,7 @@ pub enum LedgerError {
     Denied {
         /// The file.
         path: PathBuf,
-        /// Whose what stands in the way is, and what to do.
+        /// The owner of the file, and what to do.
         remedy: String,
     },
     /// The file or its folder cannot be used.
@@ -76,7 +76,7 @@ pub enum LedgerError {
     Full(#[source] rusqlite::Error),
     /// The file is damaged, or no ledger at all.
     #[error(
-        "the ledger file is damaged or is no ledger: stop llama-triage, keep a copy of the file with its -wal and -shm, then restore the newest `llama-triage ledger backup`, or run `sqlite3 OLD .recover | sqlite3 NEW`; without either move the file away, and the next scan records again what LlamaCloud still shows"
+        "the ledger file is damaged or not a ledger: stop llama-triage, keep a copy of the file with its -wal and -shm, then restore the newest `llama-triage ledger backup`, or run `sqlite3 OLD .recover | sqlite3 NEW`; without either move the file away, and the next scan records again what LlamaCloud still shows"
     )]
     Corrupt(#[source] rusqlite::Error),
     /// The disk or file system failed, or forbids the file to grow.
@@ -140,7 +140,7 @@ impl LedgerError {
         }
     }
 
-    /// Whether a connection that is open may go on once someone has mended it from outside: the lock let go, space freed,
+    /// Whether an open connection may work again after an outside change: the lock released, space freed,
     /// the file system writable again.
     pub fn is_recoverable(&self) -> bool {
         match self {
@@ -165,7 +165,7 @@ impl LedgerError {
             LedgerError::File { source, .. } => {
                 matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
             }
-            // A disk that fails needs a user, who hears of it by the service's end.
+            // A failing disk needs an operator, who is alerted when the service ends.
             error => error.is_recoverable(),
         }
     }

@@ -1,6 +1,6 @@
-//! The worker's own faults: one row each, until people know that it ended.
+//! The worker's own faults: one row each, until their end is reported.
 //!
-//! Whoever notices a fault calls [`raise`] as often as it likes and [`clear`] when it is over; it is reported the
+//! Call [`raise`] whenever a fault is seen and [`clear`] when it is over; a digest reports the
 //! beginning and the end once each. A fault that recurs within an hour, before its end was reported, simply goes on,
 //! for its incident, too, which ends only after that hour; one that recurs later is reported again, as news like any
 //! other, for no one waits for the daily digest to learn that it was over between.
@@ -18,7 +18,7 @@ use crate::model::time::HOUR;
 /// How long a fault must have been over to be news when it recurs, and for its incident to end, in milliseconds.
 const OVER: i64 = HOUR;
 
-/// What `announced` holds where people know of an earlier beginning only, whose end may still be owed to them.
+/// The value of `announced` if only an earlier beginning was reported, whose end may still be unreported.
 const EARLIER: &str = "";
 
 /// Notes that a fault is there. `fault` is a stable key such as `scan:prod`; `text` says what happened and what to do.
@@ -94,7 +94,7 @@ pub(crate) struct KnownFault {
 }
 
 impl KnownFault {
-    /// Whether a digest must be sent for it: it began and no one knows.
+    /// Whether a digest must be sent for it: its beginning is unreported.
     pub(crate) fn is_urgent(&self) -> bool {
         !self.announced && !self.fault.ended
     }
@@ -105,7 +105,7 @@ impl KnownFault {
     }
 }
 
-/// Troubles that have been over for an hour, so that their return would be news, and whose incidents are still open.
+/// Faults that ended an hour ago or earlier, whose incidents are still open.
 pub(crate) fn ended_with_open_incident(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at, scope FROM worker_fault

@@ -27,7 +27,7 @@ pub(crate) const COPY_MARK_AT: u64 = 68;
 pub(crate) struct FileIdentity {
     /// The file's inode.
     pub inode: u64,
-    /// What tells the host from others; none where the host has nothing of the kind, which then counts as any host.
+    /// An id of the host; none if the host has none, which matches any host.
     pub host: Option<String>,
 }
 

@@ -24,8 +24,8 @@ const CLOSING: Duration = Duration::from_secs(3);
 /// Between two looks at that.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What is said of a holder that the lock file does not know.
-const UNKNOWN_HOLDER: &str = "which opened it under another name, or whose lock file was removed";
+/// The text for a holder that is not in the lock file.
+const UNKNOWN_HOLDER: &str = "unknown process: it opened the ledger by another path, or its lock file was removed";
 
 /// File systems that make one lock of the kind that SQLite takes on parts of a file and the kind that is taken here on the
 /// whole (NFS, SMB, CIFS, 9p, by their numbers in `statfs`): the program would lock itself out.

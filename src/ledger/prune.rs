@@ -1,4 +1,4 @@
-//! Forgetting what is old and settled.
+//! Deleting old, settled data.
 //!
 //! An item goes as a whole, with its history, or stays as a whole: never while it is open or being retried, never while
 //! an intent holds it. Digests go with all their deliveries, never while one may still be sent or a group's last word

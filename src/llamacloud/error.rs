@@ -304,11 +304,11 @@ fn why_refused(source: &CloudError) -> String {
     }
 }
 
-/// A 429 is about the pace, about jobs at once, or about what the plan holds: only one of them is mended by asking less often.
+/// A 429 is about the request rate, concurrent jobs, or the plan's limit: only the first improves with fewer requests.
 fn slower(detail: &str) -> &'static str {
     let detail = detail.to_ascii_lowercase();
     if detail.contains("maximum number of") {
-        "the plan holds no more; remove some, or ask for a larger plan"
+        "the account's plan limit is reached; delete some, or get a larger plan"
     } else if detail.contains("existing jobs") || detail.contains("resources exhausted") {
         "too many jobs are running; retry when some have ended"
     } else {
@@ -345,7 +345,7 @@ mod tests {
         assert!(!said("Rate limit exceeded.", None).contains("wait"), "it did not ask for that");
         assert!(said("", Some(Duration::from_secs(9))).contains("it asks to wait 9 s"));
         assert!(said("Resources exhausted. Please wait for existing jobs", None).contains("too many jobs are running"));
-        assert!(said("You've already reached the maximum number of indexes", None).contains("the plan holds no more"));
+        assert!(said("You've already reached the maximum number of indexes", None).contains("plan limit is reached"));
     }
 
     #[test]

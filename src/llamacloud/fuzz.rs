@@ -1,4 +1,4 @@
-//! Doors for the fuzzer (`fuzz/`), which exist in its builds alone: every decoder, fed with any text.
+//! Entry points for the fuzzer (`fuzz/`), compiled in its builds only: every decoder, fed with any text.
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::detail;

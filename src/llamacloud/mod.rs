@@ -33,10 +33,11 @@ use crate::llamacloud::http::client;
 use crate::llamacloud::http::client::Transport;
 use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::page;
-use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Made, Resubmission};
+use crate::llamacloud::resubmit::{JobRecord, Known, Look, Made, Resubmission};
 use crate::llamacloud::settings::{CloudSettings, RetryPace};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence};
+use crate::model::candidates::Candidates;
 use crate::model::item::{ItemStatus, Kind, Observation};
 use crate::model::text::count;
 
@@ -171,14 +172,6 @@ impl Cloud {
 }
 
 impl Cloud {
-    /// Items that one request can resubmit through an API; none if there is no such bound.
-    pub fn items_per_request(api: BatchApi) -> Option<usize> {
-        match api {
-            BatchApi::V1Beta => None,
-            BatchApi::V2 => Some(1),
-        }
-    }
-
     /// What is there before the POST: a job that does the work already, and what tells the job of the POST from those of
     /// others. `now` is by our own clock.
     pub async fn list_prior_jobs(

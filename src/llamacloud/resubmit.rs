@@ -1,11 +1,10 @@
 //! What is needed to process items again, and what was found of such a request afterwards.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::model::batch::Batch;
 use crate::model::batch_api::BatchApi;
 use crate::model::prior_jobs::PriorJobs;
 
@@ -18,7 +17,7 @@ pub struct Resubmission {
     pub intent_id: String,
     /// `parse`, `extract` or `classify`.
     pub job_type: String,
-    /// The items: any number for v1 beta, exactly one for v2 (see `Cloud::items_per_request`).
+    /// The items: any number for v1 beta, exactly one for v2 (see `BatchApi::items_per_request`).
     pub item_ids: Vec<String>,
     /// How to process them: v1 beta's `job_config`, or the fields of v2's request beside the file (`configuration_id`, or `tier` and `version`).
     pub job_config: Value,
@@ -63,26 +62,6 @@ pub struct Made {
 
 /// How far before the POST its batch is looked for: the server's clock may be that far behind ours.
 pub(crate) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
-
-/// A batch that may have come from a resubmission of unclear outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResubmittedBatch {
-    /// The batch.
-    pub batch: Batch,
-    /// Its items; none if they could not be listed to the end.
-    pub item_ids: Option<BTreeSet<String>>,
-    /// Whether LlamaCloud shows the id of the intent on work that this batch did, whatever other batches did.
-    pub is_noted: bool,
-}
-
-/// What a search for such batches came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidates {
-    /// The candidates, in the order of the list.
-    pub found: Vec<ResubmittedBatch>,
-    /// Whether everything back to the time asked for was seen.
-    pub complete: bool,
-}
 
 /// What LlamaCloud says about an underlying job.
 #[derive(Clone, Debug, PartialEq, Eq)]

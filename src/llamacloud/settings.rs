@@ -79,7 +79,7 @@ pub(crate) fn bearer(key: &SecretString) -> Result<HeaderValue, CloudError> {
         return Err(problem("the API key is empty"));
     }
     if !key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(problem("the API key holds blanks, line ends or other characters that no key has; copy it again"));
+        return Err(problem("the API key contains whitespace, line breaks or other invalid characters; copy it again"));
     }
     let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
         .map_err(|_| problem("the API key cannot be sent in a header; copy it again"))?;

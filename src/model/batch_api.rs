@@ -48,6 +48,14 @@ impl BatchApi {
         }
     }
 
+    /// Items that one request can resubmit; none if there is no such bound.
+    pub fn items_per_request(self) -> Option<usize> {
+        match self {
+            BatchApi::V1Beta => None,
+            BatchApi::V2 => Some(1),
+        }
+    }
+
     /// The API that a batch, or a single job followed like one, belongs to, by the prefix of its id.
     /// An id without a known prefix is taken for one of v1 beta.
     pub fn of_batch(batch_id: &str) -> BatchApi {

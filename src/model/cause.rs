@@ -2,7 +2,7 @@
 //!
 //! A generic message ("an unknown error occurred") hides why an item failed, and the record of its job may know.
 //! A cause is kept apart from the message: it never changes which group an item is in.
-//! Which records are asked, and when, is the service's business.
+//! `scan::causes` decides which records are fetched, and when.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What time it is, where the host's clock has jumped: by what was known before, and by what servers say.
+//! The current time after a jump of the host's clock: by the last known time, and by servers.
 //!
 //! A host starts with a clock of 1970 or of its last shutdown, is suspended, or is set by years by mistake. Deadlines that
 //! are judged by such a clock end acks, close episodes and mute channels, and news is reported with a wrong date. So a jump is
@@ -38,14 +38,14 @@ pub enum ServerTime {
     Unreachable,
 }
 
-/// A time that may be worked by.
+/// A usable time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClockReading {
     /// What is stamped.
     pub now: Timestamp,
     /// What deadlines are judged by: never later than `now`, and earlier where `now` is in doubt.
     pub certain: Timestamp,
-    /// How it came about.
+    /// Where it comes from.
     pub source: TimeSource,
 }
 

@@ -1,4 +1,4 @@
-//! Where a group stands, as reports, digests and the configuration name it.
+//! The state of a group, as in reports, digests and the configuration.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub enum GroupState {
     /// Its first episode, not reported yet.
     New,
-    /// Told, open, nothing special.
+    /// Reported and open, none of the other states.
     Ongoing,
     /// Open again after it had ended.
     Regressed,

@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-/// Where an item stands now.
+/// The state of an item.
 #[derive(
     Clone,
     Copy,
@@ -69,7 +69,7 @@ pub enum ItemState {
     Retrying,
     /// A later success was seen.
     Recovered,
-    /// A person said that it does not matter.
+    /// A person dismissed it.
     Dismissed,
     /// Skipped for a harmless reason such as `already_processed`: never counted as failing.
     Ignored,

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod batch_api;
+pub(crate) mod candidates;
 pub(crate) mod cause;
 pub(crate) mod class;
 pub(crate) mod classified;

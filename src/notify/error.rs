@@ -58,7 +58,7 @@ pub enum NotifyError {
         of_content: bool,
     },
     /// The peer takes no message of this size.
-    #[error("too large for {peer}: {why}; {}", if next.is_some() { "a smaller one is tried" } else { NOTHING_SMALLER })]
+    #[error("too large for {peer}: {why}; {}", if next.is_some() { "sending a smaller one" } else { NOTHING_SMALLER })]
     TooLarge {
         /// Host and port, never a path.
         peer: String,
@@ -212,7 +212,7 @@ mod tests {
         let size = |tier: Tier| if tier == Tier::TotalsOnly { 1 } else { 9 };
         let first = large().shortened(&facts(Tier::Full), Tier::Full, size);
         assert_eq!((first.next_tier(), first.too_large(), first.is_transient()), (Some(4), true, false));
-        assert!(first.to_string().ends_with("413; a smaller one is tried"));
+        assert!(first.to_string().ends_with("413; sending a smaller one"));
         let second = large().shortened(&facts(Tier::TotalsOnly), Tier::TotalsOnly, size);
         assert_eq!((second.next_tier(), second.too_large()), (None, true));
         assert!(second.to_string().contains("no smaller one is tried"), "{second}");

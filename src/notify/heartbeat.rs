@@ -1,4 +1,4 @@
-//! The dead-man's switch: an address fetched after each cycle, so that someone notices when none comes any more.
+//! The dead-man's switch: a URL fetched after each cycle, so that the monitor alerts when pings stop.
 //!
 //! A complete cycle fetches the address itself, an incomplete one the address with `/fail` behind it,
 //! as Healthchecks and its relatives expect.
@@ -18,7 +18,7 @@ use crate::notify::http_answer::{BodyFormat, ResponseVerdict};
 /// How long one ping may take; a slow monitor must not hold up the next cycle.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The worker's trouble with a monitor that answers and takes no heartbeat.
+/// The key of the worker fault for a monitor that rejects heartbeats.
 const FAULT: &str = "heartbeat";
 
 /// Why a heartbeat did not arrive. The text does not hold the address.
@@ -73,7 +73,7 @@ impl Heartbeat {
     /// The address is none, or the HTTP client cannot be made.
     pub fn new(url: SecretString) -> anyhow::Result<Heartbeat> {
         let address = reqwest::Url::parse(url.expose_secret())
-            .map_err(|error| anyhow!("the heartbeat URL is no address: {error}"))?;
+            .map_err(|error| anyhow!("the heartbeat URL is invalid: {error}"))?;
         let builder = reqwest::Client::builder();
         let is_local = address.host_str().is_some_and(is_loopback);
         let builder = if is_local { builder.no_proxy() } else { builder };
@@ -106,7 +106,7 @@ impl Heartbeat {
 
 /// `/fail` goes behind the path, not behind a query: there a monitor would take it for a value, and for a success.
 fn address(base: &str, complete: bool) -> anyhow::Result<reqwest::Url> {
-    let mut url = reqwest::Url::parse(base).context("the heartbeat URL is no address")?;
+    let mut url = reqwest::Url::parse(base).context("the heartbeat URL is invalid")?;
     if !complete {
         url.path_segments_mut().map_err(|()| anyhow!("the heartbeat URL has no path"))?.pop_if_empty().push("fail");
     }

@@ -23,9 +23,9 @@ pub(crate) struct HttpAnswer<'a> {
 /// What a receiver's bodies are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFormat {
-    /// Nothing: a status of success is one.
+    /// Ignored: the status alone decides.
     Ignored,
-    /// They tell failures that the status does not.
+    /// They may report failures despite a success status.
     Read,
 }
 
@@ -46,20 +46,20 @@ pub(crate) enum ResponseVerdict {
     Refused(RefusalCause),
 }
 
-/// Why a receiver will not take something, as far as its answer tells.
+/// Why a receiver refuses a message, by its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusalCause {
-    /// It is elsewhere.
+    /// The address redirects.
     Moved,
     /// A proxy in between wants a log-in.
     Proxy,
     /// It does not take the address or the secret.
     Secret,
-    /// There is nothing at this address any more.
+    /// The address no longer exists.
     Gone,
     /// It takes the request and says that it failed.
     Receiver,
-    /// It does not take what was said.
+    /// The receiver rejects the content.
     Content,
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn judge(answer: &HttpAnswer<'_>, body: BodyFormat) -> ResponseVerdic
     match answer.status {
         200..=299 => accepted(words, answer.complete || body == BodyFormat::Ignored),
         408 | 425 | 429 | 500..=599 => ResponseVerdict::Later,
-        // Whoever says when to try again does not refuse for good, whatever the number.
+        // A response with `Retry-After` is never a permanent refusal, whatever its status.
         _ if answer.retry_after.is_some() => ResponseVerdict::Later,
         413 => ResponseVerdict::TooLarge,
         300..=399 => ResponseVerdict::Refused(RefusalCause::Moved),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_says_when_to_come_back_does_not_refuse() {
+    fn a_response_with_retry_after_is_not_a_refusal() {
         for status in [301, 400, 403, 404, 413, 429, 503] {
             let answer = HttpAnswer { status, retry_after: Some(Duration::from_secs(9)), body: "", complete: true };
             assert_eq!(judge(&answer, BodyFormat::Read), ResponseVerdict::Later, "{status}");

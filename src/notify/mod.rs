@@ -1,4 +1,4 @@
-//! The only mail and webhooks: `render` has a file for each rendering, `channels` one for each way of sending.
+//! All mail and webhooks: `render` has a file for each format, `channels` one for each kind of channel.
 //!
 //! Every rendering is a function of the frozen digest alone, so that each try of a delivery is byte-equal.
 //! When a digest is due and whom it concerns is decided in `triage`; when to try again, in `outbox`.

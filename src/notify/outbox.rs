@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How often a wait comes, and the wait, one after the other. The try after the last of them is the last.
+/// The waits between tries, in order: how many of each length. The try after the last wait is the last.
 type RetrySchedule = &'static [(u32, Duration)];
 
 /// News: at least every 10 min in the first two hours, then every half hour and every hour; for a day and three hours.
@@ -56,7 +56,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// The same for a page.
 const LONGEST_RETRY_AFTER_OF_A_PAGE: Duration = Duration::from_secs(120);
 
-/// What a try came to.
+/// The result of a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryResult {
     /// The digest arrived.
@@ -86,7 +86,7 @@ pub(crate) enum DeliveryResult {
         /// Recipients or events that are done.
         done: Vec<String>,
     },
-    /// It never will.
+    /// It is rejected permanently.
     Never {
         /// The reason.
         error: String,
@@ -155,7 +155,7 @@ pub(crate) fn next_state(answer: &DeliveryResult, tried: &DeliveryTry, now: Time
     match answer {
         DeliveryResult::Arrived { .. } => Fate::Sent,
         DeliveryResult::Never { .. } => Fate::Dead,
-        // Once: whoever refuses the smaller one, too, rejects something else about it.
+        // Once: if the smaller one is refused too, size is not the cause.
         DeliveryResult::TooLarge { next_tier: Some(next), .. } if tier == 0 && *next > 0 => {
             Fate::Again { at: now, tier: *next }
         }

@@ -182,7 +182,7 @@ fn raise_refused_fault(
     match answer {
         DeliveryResult::Arrived { refused, .. } if !refused.is_empty() => {
             let text = format!(
-                "Channel {} accepted only part of {}: {}. Fix its `to` or what is refused, then test it with `llama-triage notify test {}`.",
+                "Channel {} accepted only part of {}: {}. Fix its `to` or the cause above, then test it with `llama-triage notify test {}`.",
                 claimed.channel,
                 claimed.content.digest_id,
                 refused.join("; "),

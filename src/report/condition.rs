@@ -28,7 +28,7 @@ enum Operator {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadCondition {
     /// It is no comparison.
-    #[error("{0:?} is no condition: write for example open>0, dead>=1, rows!=0")]
+    #[error("{0:?} is not a valid condition: use for example open>0, dead>=1, rows!=0")]
     Form(String),
     /// The answer has no such measure.
     #[error("unknown measure {name:?}; allowed: {known}")]

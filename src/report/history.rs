@@ -46,7 +46,7 @@ pub(crate) struct AttemptRow {
     pub job_id: Option<String>,
     /// The group it fell into, where it failed differently.
     pub group_after: Option<String>,
-    /// What it was thought to cost, where known.
+    /// Its estimated credits, if known.
     pub credits: Option<f64>,
     /// What LlamaCloud says it billed; none if it does not say.
     pub billed: Option<f64>,
@@ -56,7 +56,7 @@ pub(crate) struct AttemptRow {
     pub reason: Option<String>,
 }
 
-/// Attempts put together.
+/// Aggregated attempts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct RetryRow {
     /// The group id, rule, class, trigger, outcome or day.
@@ -79,7 +79,7 @@ pub(crate) struct RetryRow {
     pub ended_otherwise: u64,
     /// Recovered as a share of those whose outcome is known, 0 to 1; none if none is.
     pub success_rate: Option<f64>,
-    /// What they were thought to cost, where known.
+    /// Their estimated credits, if known.
     pub credits: Option<f64>,
     /// What LlamaCloud says it billed, in all; none if it says so of none.
     pub billed: Option<f64>,
@@ -175,7 +175,7 @@ pub(crate) struct DeliveryRow {
     pub sent_at: Option<Timestamp>,
     /// When it is tried next; only while pending.
     pub next_try_at: Option<Timestamp>,
-    /// The delivery that took its news along.
+    /// The delivery that it was merged into.
     pub superseded_by: Option<String>,
 }
 

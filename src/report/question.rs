@@ -27,7 +27,7 @@ pub enum Question {
     Item,
     /// What does LlamaCloud say of an item's job?
     Record,
-    /// How did the batches do?
+    /// Which batches ran, and how many of their items failed?
     Batches,
     /// All about one batch.
     Batch,

@@ -178,7 +178,7 @@ pub(crate) struct BatchRow {
 pub(crate) struct SkipRow {
     /// Why they were skipped; none if the API gave no reason.
     pub skip_reason: Option<String>,
-    /// Whether it counts as trouble; `already_processed` does not.
+    /// Whether it needs action; `already_processed` does not.
     pub matters: bool,
     /// Items whose newest observation is this.
     pub items: u64,

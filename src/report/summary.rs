@@ -13,7 +13,7 @@ use crate::report::rows::GroupRow;
 /// The one row of `report summary`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct SummaryRow {
-    /// The ledger's own id, which is part of every id that leaves the house.
+    /// The ledger's id, part of every id in digests and incidents.
     pub ledger_id: String,
     /// Items by state.
     pub items: ItemCounts,
@@ -33,7 +33,7 @@ pub(crate) struct SummaryRow {
     pub scans: Vec<ScanRow>,
     /// The batch APIs that each project was found to have.
     pub apis: Vec<ApiRow>,
-    /// Troubles of the worker itself.
+    /// Active faults of the worker.
     pub faults: Vec<FaultRow>,
     /// Deliveries that have not arrived.
     pub deliveries: DeliveryCounts,
@@ -67,13 +67,13 @@ pub(crate) struct ItemCounts {
 /// Groups by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct GroupCounts {
-    /// Not told yet.
+    /// Not reported yet.
     pub new: u64,
     /// Open again after it had ended.
     pub regressed: u64,
     /// Growing far beyond what is usual.
     pub escalating: u64,
-    /// Told and open.
+    /// Reported and open.
     pub ongoing: u64,
     /// Over: without open items, or given up.
     pub resolved: u64,

@@ -10,8 +10,8 @@ use crate::llamacloud::Cloud;
 use crate::model::class::Class;
 use crate::reprocess::Reprocess;
 use crate::reprocess::policy::hold::{Account, HoldReason, hold, is_proven};
-use crate::reprocess::store::account::{self, StoredAccount};
-use crate::reprocess::store::project_health;
+use crate::reprocess::store::account;
+use crate::reprocess::store::project_health::{completion_since, ended, recent_failures, turned};
 use crate::scan::source::Watched;
 
 /// Older failures for the account say nothing about now; the next POST shows it.
@@ -25,58 +25,42 @@ const INCIDENT_SEEN: SignedDuration = SignedDuration::from_hours(1);
 
 impl Reprocess<'_> {
     /// The account of a project by what was seen lately.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(crate) async fn look_at_account(&self, project: &str, now: Timestamp) -> Result<StoredAccount, LedgerError> {
+    pub(crate) async fn look_at_account(&self, project: &str) -> Result<Account, LedgerError> {
         let access_mark = self.project(project).map(|watched| watched.source.access_mark());
-        let proof = self.stop_proof(project, now).await?;
-        let (project, projects) = (project.to_owned(), self.projects_of_account(project));
-        self.ledger
-            .write(move |tx| {
-                let stored = account::get(tx, &project)?;
-                if let Some(since) = stored.account.stopped_since {
-                    resume_if_it_works(tx, &project, &projects, &stored, since, access_mark.as_deref(), now)?;
-                } else if let Some(why) = proof {
-                    projects.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))?;
-                }
-                account::get(tx, &project)
-            })
-            .await
+        let proof = self.stop_proof(project).await?;
+        let (project, projects, now) = (project.to_owned(), self.projects_of_account(project), self.now);
+        let look = move |tx: &Transaction<'_>| {
+            let known = account::get(tx, &project)?;
+            if known.stopped_since.is_some() {
+                resume_if_it_works(tx, &project, &projects, &known, access_mark.as_deref(), now)?;
+            } else if let Some(why) = proof {
+                projects.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))?;
+            }
+            account::get(tx, &project)
+        };
+        self.ledger.write(look).await
     }
 
     /// What proves that a project is stopped for its account, by what its documents say themselves; none if that proves nothing.
-    async fn stop_proof(&self, project: &str, now: Timestamp) -> Result<Option<String>, LedgerError> {
-        let name = project.to_owned();
-        let read = move |connection: &_| {
-            // What failed before the account last went on is over.
+    async fn stop_proof(&self, project: &str) -> Result<Option<String>, LedgerError> {
+        let (name, fresh) = (project.to_owned(), self.now - FRESH);
+        let read = move |connection: &Connection| {
+            // What failed before the account last resumed is over.
             let moved_at = account::get(connection, &name)?.moved_at;
-            project_health::recent_failures(connection, &name, moved_at.unwrap_or(Timestamp::MIN).max(now - FRESH))
+            recent_failures(connection, &name, moved_at.unwrap_or(Timestamp::MIN).max(fresh))
         };
         let mut failures = self.ledger.read(read).await?;
         failures.retain(|failure| self.judge(&failure.said, &failure.job_type).class == Class::Account);
         let batches = failures.iter().map(|failure| failure.batch_key).collect::<BTreeSet<_>>().len();
         let Some(first) = failures.iter().map(|failure| failure.at).min() else { return Ok(None) };
         let name = project.to_owned();
-        let completed =
-            self.ledger.read(move |connection| project_health::completion_since(connection, &name, first)).await?;
+        let completed = self.ledger.read(move |connection| completion_since(connection, &name, first)).await?;
         let items = failures.len();
         Ok(is_proven(items, batches, completed.is_some()).then(|| {
             format!(
                 "{items} items of {batches} batches of {project} failed for the account (key, role, credits or quota)"
             )
         }))
-    }
-
-    /// The same for the projects that are stopped, for the mode `off`, in which nothing else checks them.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(crate) async fn look_at_stopped_accounts(&self, now: Timestamp) -> Result<(), LedgerError> {
-        for (project, _) in self.ledger.read(account::stopped).await? {
-            self.look_at_account(&project, now).await?;
-        }
-        Ok(())
     }
 
     /// The project itself, and the others that spend the credits of its account.
@@ -89,17 +73,13 @@ impl Reprocess<'_> {
 }
 
 /// What holds the retries of a project now, and until when.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn hold_of(
     connection: &Connection,
     project: &str,
     now: Timestamp,
 ) -> Result<Option<(HoldReason, Timestamp)>, LedgerError> {
-    let ended = project_health::ended(connection, project, now - STORM_SEEN)?;
-    let turned = project_health::turned(connection, project, now - INCIDENT_SEEN)?;
-    Ok(hold(now, &ended, &turned))
+    let ended = ended(connection, project, now - STORM_SEEN)?;
+    Ok(hold(now, &ended, &turned(connection, project, now - INCIDENT_SEEN)?))
 }
 
 /// Resumes once work of the account that began after the stop completes, or once a refused key was replaced.
@@ -107,43 +87,33 @@ fn resume_if_it_works(
     tx: &Transaction<'_>,
     project: &str,
     projects: &[String],
-    stored: &StoredAccount,
-    since: Timestamp,
+    known: &Account,
     access_mark: Option<&str>,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let after = match &stored.refused_access {
+    if let Some(refused) = &known.refused_access {
         // Work of other keys says nothing about what this key may do.
-        Some(refused) if access_mark.is_none_or(|mark| mark == refused) => return Ok(()),
-        Some(_) => Account::default(),
-        None => {
-            let mut completed_at = None;
-            for project in projects {
-                completed_at = completed_at.max(project_health::completion_since(tx, project, since)?);
-            }
-            completed_at.map_or(stored.account, |at| stored.account.saw_completion(at))
-        }
-    };
-    match after.stopped_since {
-        None => resume(tx, project, after, now),
-        Some(_) => Ok(()),
+        let is_replaced = access_mark.is_some_and(|mark| mark != refused);
+        return if is_replaced { resume(tx, project, 0, now) } else { Ok(()) };
+    }
+    let mut completed_at = None;
+    for project in projects {
+        completed_at = completed_at.max(completion_since(tx, project, known.stopped_since.unwrap_or(now))?);
+    }
+    match completed_at {
+        Some(at) if known.is_proven_by(at) => resume(tx, project, known.in_vain.saturating_add(1), now),
+        _ => Ok(()),
     }
 }
 
-/// Resumes the retries of a project.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn resume(tx: &Transaction<'_>, project: &str, after: Account, now: Timestamp) -> Result<(), LedgerError> {
-    account::keep(tx, project, after, None, None, now)?;
+/// Resumes the retries of a project; `in_vain` is how often that was done since the API last took a request.
+pub(crate) fn resume(tx: &Transaction<'_>, project: &str, in_vain: u32, now: Timestamp) -> Result<(), LedgerError> {
+    account::resume(tx, project, in_vain, now)?;
     fault::clear(tx, &format!("account:{project}"), now)
 }
 
 /// Nothing of a project is sent until its account works again; a problem is reported. `refused_access` is what the API was asked with
 /// if it refused the key.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn stop_account(
     tx: &Transaction<'_>,
     project: &str,
@@ -151,8 +121,7 @@ pub(crate) fn stop_account(
     refused_access: Option<&str>,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let stopped = account::get(tx, project)?.account.stop(now);
-    account::keep(tx, project, stopped, Some(why), refused_access, now)?;
+    account::stop(tx, project, why, refused_access, now)?;
     let ends = match refused_access {
         Some(_) => {
             "they resume with another key, project or organization in the configuration; if this key was given more rights, resume them with"

@@ -1,18 +1,18 @@
 //! Reprocessing: follows what was posted, reconciles unclear outcomes, posts what a person approved or the policy chose.
 //!
 //! `policy` decides, `plans` and `intents` act, `store` keeps state. What must hold here is the order: an intent and its
-//! claims are on disk before the one POST, its answer is on disk before the next.
+//! claims are on disk before the one POST, its answer is on disk before the next. All of it fails if the ledger refuses; errors of
+//! the API are in the summary.
 
 pub(crate) mod account;
 pub(crate) mod auto;
-pub(crate) mod budget_line;
 pub(crate) mod facts;
-pub(crate) mod fault_reports;
 pub(crate) mod intents;
-pub(crate) mod order;
+pub(crate) mod job_configs;
 pub(crate) mod plans;
 pub(crate) mod policy;
 pub(crate) mod protocol;
+pub(crate) mod reports;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
@@ -25,24 +25,28 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::classify::rules::decide::Rules;
-use crate::config::reprocess;
+use crate::config::reprocess::ReprocessConfig;
 use crate::ledger::Ledger;
 use crate::llamacloud::Cloud;
 use crate::model::text::count;
 use crate::scan::source::Watched;
 use crate::scan::summary::ScanSummary;
 
-/// What reprocessing works with.
+/// One step of reprocessing, with what it works with. Needs the ledger's lock where anything is posted.
 pub struct Reprocess<'w> {
     ledger: &'w Ledger,
     projects: &'w [Watched<Cloud>],
     rules: &'w Rules,
-    config: &'w reprocess::ReprocessConfig,
+    config: &'w ReprocessConfig,
+    now: Timestamp,
     began: Instant,
+    /// A stop is heeded between two POSTs, never within one.
+    stop: CancellationToken,
     /// Projects whose last scan was incomplete: they get no automatic retries, because what is under way there is not known.
     half_seen: BTreeSet<String>,
     /// Projects of which the last scan read nothing, and why: nothing of them is posted, because what others retried is not known.
     unread: BTreeMap<String, String>,
+    summary: Summary,
 }
 
 /// What one step of reprocessing did.
@@ -69,27 +73,31 @@ pub struct Summary {
 }
 
 impl<'w> Reprocess<'w> {
-    /// Reprocessing over an open ledger.
+    /// Reprocessing over an open ledger, at `now`.
     pub fn new(
         ledger: &'w Ledger,
         projects: &'w [Watched<Cloud>],
         rules: &'w Rules,
-        config: &'w reprocess::ReprocessConfig,
+        config: &'w ReprocessConfig,
+        now: Timestamp,
     ) -> Reprocess<'w> {
         Reprocess {
             ledger,
             projects,
             rules,
             config,
+            now,
             began: Instant::now(),
+            stop: CancellationToken::new(),
             half_seen: BTreeSet::new(),
             unread: BTreeMap::new(),
+            summary: Summary::default(),
         }
     }
 
-    /// The same, after these scans of this cycle.
+    /// The same, after these scans of this cycle, until it is stopped.
     #[must_use]
-    pub fn after(mut self, scans: &[ScanSummary]) -> Reprocess<'w> {
+    pub fn after(mut self, scans: &[ScanSummary], stop: &CancellationToken) -> Reprocess<'w> {
         for scan in scans.iter().filter(|scan| !scan.complete) {
             self.half_seen.insert(scan.project.clone());
             if scan.batches_listed == 0 {
@@ -97,47 +105,48 @@ impl<'w> Reprocess<'w> {
                 self.unread.insert(scan.project.clone(), error);
             }
         }
+        self.stop = stop.clone();
         self
     }
 
-    /// Follows attempts, reconciles intents of unclear outcome, then posts approved plans and automatic retries.
-    /// Needs the ledger's lock.
-    ///
-    /// A stop is heeded between two POSTs, never within one.
+    /// What a cycle does: follows attempts, reconciles intents of unclear outcome, then posts approved plans and automatic retries.
     ///
     /// # Errors
     /// The ledger refuses. Errors of the API are in the summary.
-    pub async fn step(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
-        let mut summary = Summary::default();
-        self.recover(now).await?;
-        self.reconcile(now, stop, &mut summary).await?;
-        self.follow(now, stop, &mut summary).await?;
-        self.execute_approved(now, stop, &mut summary).await?;
-        self.automatic(now, stop, &mut summary).await?;
-        self.tell_orphans(now).await?;
-        self.tell_unheard(now).await?;
-        summary.budget = self.budget_line(&summary, now).await?;
-        Ok(summary)
+    pub async fn step(mut self) -> anyhow::Result<Summary> {
+        self.recover().await?;
+        self.reconcile().await?;
+        self.follow().await?;
+        self.execute_approved().await?;
+        self.automatic().await?;
+        self.report_lost().await?;
+        self.summary.budget = self.budget_line().await?;
+        Ok(self.summary)
     }
 
-    /// Reconciles intents of unclear outcome, then posts approved plans. Nothing is retried automatically.
-    ///
-    /// # Errors
-    /// The ledger refuses. Errors of the API are in the summary.
-    pub(crate) async fn step_by_hand(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
-        let mut summary = Summary::default();
-        self.recover(now).await?;
-        self.reconcile(now, stop, &mut summary).await?;
-        self.execute_approved(now, stop, &mut summary).await?;
-        Ok(summary)
+    /// At a person's word: reconciles intents of unclear outcome, then posts approved plans. Nothing is retried automatically.
+    pub(crate) async fn step_by_hand(mut self) -> anyhow::Result<Summary> {
+        self.recover().await?;
+        self.reconcile().await?;
+        self.execute_approved().await?;
+        Ok(self.summary)
     }
 
-    /// The time it is by now, when it was `now` at the beginning: a POST is never stamped earlier than it was sent.
-    fn by_now(&self, now: Timestamp) -> Timestamp {
-        now.checked_add(self.began.elapsed()).unwrap_or(now)
+    /// Between two cycles: looks for what is of unclear outcome every two minutes, and executes approved plans.
+    pub(crate) async fn step_between(mut self) -> anyhow::Result<Summary> {
+        if self.is_unclear_for_long().await? {
+            self.reconcile().await?;
+        }
+        self.execute_approved().await?;
+        Ok(self.summary)
     }
 
-    fn project(&self, name: &str) -> Option<&Watched<Cloud>> {
+    /// The time it is by now: a POST is never stamped earlier than it was sent.
+    fn by_now(&self) -> Timestamp {
+        self.now.checked_add(self.began.elapsed()).unwrap_or(self.now)
+    }
+
+    fn project(&self, name: &str) -> Option<&'w Watched<Cloud>> {
         self.projects.iter().find(|project| project.name == name)
     }
 }
@@ -154,15 +163,11 @@ impl fmt::Display for Summary {
         let submitted = count(self.submitted.into(), "item submitted", "items submitted");
         let recovered = count(self.recovered.into(), "retry recovered", "retries recovered");
         write!(f, "{submitted}, {recovered}, {} did not", self.failed)?;
-        if self.adopted > 0 {
-            write!(f, ", {} submitted already by another copy of this ledger", self.adopted)?;
-        }
-        if self.would_retry > 0 {
-            write!(f, ", {} would be retried", self.would_retry)?;
-        }
-        if self.unknown > 0 {
-            write!(f, ", {} of unclear outcome", self.unknown)?;
-        }
-        Ok(())
+        let more = [
+            (u64::from(self.adopted), "submitted already by another copy of this ledger"),
+            (self.would_retry, "would be retried"),
+            (self.unknown.into(), "of unclear outcome"),
+        ];
+        more.iter().filter(|(items, _)| *items > 0).try_for_each(|(items, what)| write!(f, ", {items} {what}"))
     }
 }

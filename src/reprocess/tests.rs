@@ -7,8 +7,8 @@ use rusqlite::params;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::ledger::tests::steps::{self, Steps};
 use crate::reprocess::store::history::Asked;
-use crate::reprocess::store::retriable::Which;
-use crate::reprocess::store::{abandoned, account, budget_usage, history, intent, plan, project_health, retriable};
+use crate::reprocess::store::items::Which;
+use crate::reprocess::store::{account, budget_usage, history, intent, items, plan, project_health};
 
 /// More than any statement looks at.
 const FEW: u64 = 2_500;
@@ -37,7 +37,7 @@ fn retries_after_outage(items: u64, batches: u64, baseline: bool) -> Steps {
 
 fn read_all(seed: &Seed, now: Timestamp, since: Timestamp, baseline: bool) {
     let connection = &seed.connection;
-    let found = retriable::items(connection, &Which::Automatic { baseline: false }).unwrap();
+    let found = items::items(connection, &Which::Automatic { baseline: false }).unwrap();
     assert_eq!(found.is_empty(), baseline);
     let asked = Asked { group_id: "g", project: "prod", parameters: None };
     assert!(history::of_group(connection, asked).unwrap().is_some());
@@ -47,8 +47,8 @@ fn read_all(seed: &Seed, now: Timestamp, since: Timestamp, baseline: bool) {
     project_health::recent_failures(connection, "prod", since).unwrap();
     budget_usage::until(connection, now).unwrap();
     intent::unsettled(connection).unwrap();
-    abandoned::finished_after(connection, since).unwrap();
-    abandoned::unheard(connection, since).unwrap();
+    intent::after_given_up(connection, since).unwrap();
+    intent::unheard(connection, since).unwrap();
     account::stopped(connection).unwrap();
     plan::unapplied(connection, now).unwrap();
     plan::unfinished(connection).unwrap();

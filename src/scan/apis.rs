@@ -1,4 +1,4 @@
-//! Which batch APIs a project has: read before a scan, kept and told after it.
+//! Which batch APIs a project has: read before a scan, stored and reported after it.
 
 use std::fmt;
 use strum::VariantArray as _;

@@ -32,7 +32,7 @@ const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// What a process learnt by asking: what it need not say again, and whom not to ask for a while.
 #[derive(Debug, Default)]
 pub struct CauseMemory {
-    /// Projects whose records could not be had when they were last asked, and until when they rest.
+    /// Projects whose records could not be fetched, and until when they are not queried.
     unwell: HashMap<String, Option<Timestamp>>,
     /// How often an answer about an observation made no sense.
     odd: HashMap<i64, u32>,
@@ -43,7 +43,7 @@ impl CauseMemory {
         self.unwell.get(project).copied().flatten().is_some_and(|until| now < until)
     }
 
-    /// Notes trouble with a project's records; true if it is news.
+    /// Records that a project's records cannot be fetched; true if this is new.
     fn note_error(&mut self, project: &str, error: &CloudError, now: Timestamp) -> bool {
         let until = if error.stops_scan() { now.checked_add(REST).ok() } else { None };
         self.unwell.insert(project.to_owned(), until).is_none()

@@ -31,7 +31,7 @@ pub(crate) async fn check_missing_items<S: BatchSource>(
     read: &mut BatchRead,
 ) -> Result<(), LedgerError> {
     if !batch.status.is_terminal() && batch.total_items.is_none_or(|n| n > SEARCHABLE_ITEMS) {
-        // Too dear to ask on every scan; once the batch has ended it is asked once.
+        // Too expensive for every scan: it is queried once, after the batch has ended.
         return Ok(());
     }
     let mut wanted: HashMap<String, i64> = vanished.into_iter().map(|v| (v.item_id, v.item_key)).collect();

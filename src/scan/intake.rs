@@ -129,7 +129,7 @@ fn answer(ingested: Ingested, replies: Replies, new: &mut FxHashMap<i64, u64>) {
     }
     for ((batch_key, reply), finished) in replies.into_iter().zip(ingested.finished) {
         let committed = Committed { new: new.remove(&batch_key).unwrap_or_default(), vanished: finished.vanished };
-        // A project that was stopped no longer listens; its rows are in the ledger all the same.
+        // The task of a stopped project is gone; its rows are in the ledger anyway.
         let _ = reply.send(committed);
     }
 }

@@ -337,7 +337,7 @@ fn cut(due: usize, batches: &[Batch]) -> String {
     let oldest = batches.iter().filter_map(|batch| batch.created_at).min();
     let oldest = oldest.map_or_else(String::new, |at| format!(", the oldest of {at}"));
     format!(
-        "batch list: it had not ended after {due} batches that were not known{oldest}. The next scans go on with it; \
+        "batch list: not at its end after {due} new batches{oldest}. The next scans continue with it; \
          if it never ends, LlamaCloud's list is broken"
     )
 }
@@ -392,7 +392,7 @@ impl ListRead {
     fn not_found_text(&self) -> String {
         let status = if let ListOutcome::NotFound(status) = self.outcome { status } else { 404 };
         format!(
-            "API {}: its batch list no longer exists ({status}); if that lasts for ten minutes, scans go on without this API",
+            "API {}: its batch list no longer exists ({status}); if that lasts for ten minutes, scans skip this API",
             self.api
         )
     }
@@ -410,7 +410,7 @@ impl ListRead {
                     self.outcome = ListOutcome::Read { active: true };
                 }
                 if !listed.complete && !self.stopped && self.error.is_none() {
-                    let why = listed.why_incomplete.unwrap_or_else(|| "not read to its end".to_owned());
+                    let why = listed.why_incomplete.unwrap_or_else(|| "not read completely".to_owned());
                     self.error = Some((format!("batch list: {why}"), false));
                 }
                 listed.unreadable

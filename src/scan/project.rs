@@ -181,7 +181,7 @@ async fn follow_named<S: BatchSource>(
                     return Ok(());
                 }
             }
-            // Whose it is, no one knows: it is no trouble of this project, not even a 403. A bad key fails at the job list.
+            // Its project is unknown, so even a 403 is no error of this project. A bad key fails at the job list.
             Err(error) => {
                 tracing::warn!(batch.id = batch_id, %error, "cannot read a batch that a webhook event named")
             }

@@ -1,4 +1,4 @@
-//! What of a project cannot be read: told as a fault of its own and left out, so that it stops nothing else.
+//! Parts of a project that cannot be read: each is reported as a fault and skipped, so that it does not stop the scan.
 //!
 //! A batch makes a scan incomplete until it is sure that the fault is its own; then it rests and is tried again less and less.
 

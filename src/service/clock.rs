@@ -1,4 +1,4 @@
-//! The time that the worker works by: the host's clock, held against what was known and, where it jumped, against servers.
+//! The worker's time: the host's clock, compared with the last known time and, after a jump, with servers.
 //!
 //! What that means is `model::clock`'s; here clocks are read, servers asked, and stored times set right.
 
@@ -14,7 +14,7 @@ use crate::model::clock::{ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSo
 use crate::service::setup::Setup;
 use crate::service::store_clock_skew::{self, Right};
 
-/// A clock in doubt is not asked about with every tick.
+/// The least time between two queries of servers while the clock is in doubt.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The key of the worker fault.
@@ -63,7 +63,7 @@ impl Clock {
         })
     }
 
-    /// What time it is. Where the clock was set back, stored times that lie ahead are set right first.
+    /// The current time. If the clock was set back, stored times in the future are corrected first.
     ///
     /// # Errors
     /// The ledger refuses; the next call sets right what is left.
@@ -121,9 +121,9 @@ impl Clock {
         match reading.source {
             TimeSource::Host => {}
             TimeSource::Confirmed => {
-                self.log_change(changed, "the host's clock jumped, and a server confirms what it shows now")
+                self.log_change(changed, "the host's clock jumped, and a server confirms the new time")
             }
-            TimeSource::Server => self.log_change(changed, "the host's clock is wrong: working by LlamaCloud's"),
+            TimeSource::Server => self.log_change(changed, "the host's clock is wrong: using LlamaCloud's time"),
             TimeSource::Unconfirmed => {
                 self.log_change(
                     changed,

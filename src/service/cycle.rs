@@ -22,7 +22,7 @@ use crate::{reprocess, triage};
 /// The name under which cycles are recorded in the `run` table.
 const CYCLE: &str = "cycle";
 
-/// So many incomplete scans in a row make a worker fault; a refusal makes one at once.
+/// Incomplete scans in a row that raise a worker fault; a refusal raises one at once.
 const PATIENT_SCANS: u64 = 3;
 
 /// What a cycle did.
@@ -30,22 +30,22 @@ const PATIENT_SCANS: u64 = 3;
 pub struct CycleOutcome {
     /// For each project, what its scan brought.
     pub scans: Vec<ScanSummary>,
-    /// What asking for causes came to.
+    /// The result of fetching job records for causes.
     pub causes: CauseSummary,
-    /// What became of retries.
+    /// The result of the retry step.
     pub retries: reprocess::Summary,
     /// The digest that was decided, if there was news.
     pub digest_id: Option<String>,
     /// Its headline.
     pub headline: Option<String>,
-    /// What became of deliveries.
+    /// The result of the deliveries.
     pub deliveries: DeliverySummary,
     /// A stop was asked for before everything was done.
     pub stopped: bool,
 }
 
 impl Worker {
-    /// The cycle that is due now, taken for oneself: the same due time is worked once, also across restarts.
+    /// Claims the cycle that is due now: each due time is run once, also across restarts.
     pub async fn take_due_cycle(&self, now: Timestamp) -> anyhow::Result<Option<DueRun>> {
         let (schedule, zone) = (self.setup.triage.scan.clone(), self.setup.zone.clone());
         let last = self.ledger.read(|connection| run::last(connection, CYCLE)).await?;
@@ -54,7 +54,7 @@ impl Worker {
         Ok(taken.then_some(due))
     }
 
-    /// A cycle that begins now although none is due, taken for oneself.
+    /// Claims a cycle that begins now although none is due.
     pub async fn take_cycle_now(&self, now: Timestamp) -> anyhow::Result<Option<DueRun>> {
         let taken = self.ledger.write(move |tx| run::begin(tx, CYCLE, now, now)).await?;
         Ok(taken.then_some(DueRun { due_at: now, late: false }))
@@ -68,7 +68,7 @@ impl Worker {
     /// Does one cycle and waits up to `patience` for the channels; slower ones go on in the background.
     ///
     /// # Errors
-    /// The ledger refuses. Trouble with a project or a channel is in the outcome, and it is reported.
+    /// The ledger cannot be written. Errors of a project or a channel are part of the outcome and are reported.
     #[tracing::instrument(name = "cycle", skip_all)]
     pub async fn cycle(
         &mut self,
@@ -91,10 +91,10 @@ impl Worker {
         let causes = stop.run_until_cancelled(asking).await.transpose()?.unwrap_or_default();
         let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
         let retries = if certain < now {
-            // What is given up, released or posted by a wrong clock cannot be taken back.
+            // An intent that is abandoned, released or posted by a wrong clock cannot be undone.
             reprocess::Summary::default()
         } else {
-            self.setup.reprocessing(&self.ledger).after(&scans).step(after_scan, stop).await?
+            self.setup.reprocessing(&self.ledger, after_scan).after(&scans, stop).step().await?
         };
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
         let request = TriageRequest { would_retry, budget, certain, ..TriageRequest::at(now) };
@@ -156,7 +156,7 @@ impl CycleOutcome {
         self.scans.iter().map(|scan| scan.items_new).sum()
     }
 
-    /// Whether everything that was to be done was done.
+    /// Whether the cycle completed all its work.
     pub fn is_complete(&self) -> bool {
         !self.stopped
             && self.deliveries.waiting == 0

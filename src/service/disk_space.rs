@@ -1,4 +1,4 @@
-//! Free space beside the ledger: told as a problem before there is none.
+//! Free space on the ledger's disk: reported as a problem before the disk is full.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ impl Space {
         self.free < self.limit(least)
     }
 
-    /// Whether there is enough again: clearly more than the limit, or every cycle would report another change.
+    /// Whether there is enough again: clearly more than the limit, so that the problem does not flap.
     fn is_well(self, least: u64) -> bool {
         self.free >= self.limit(least) / 4 * 5
     }

@@ -1,4 +1,4 @@
-//! Notices that a ledger is a copy when it is opened to be worked on, and gives it an id of its own.
+//! Detects that a ledger is a copy when it is opened for writing, and gives it a new id.
 
 use std::os::unix::fs::MetadataExt;
 

@@ -1,4 +1,4 @@
-//! The signs of life that the watchdog, `/healthz` and the metrics look at.
+//! The liveness state that the watchdog, `/healthz` and the metrics read.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 /// Shared signs of life of the worker.
 ///
-/// How long something takes is measured by a clock that only goes on and stands still while the host is suspended:
-/// the clock on the wall may be set by hours at any moment.
+/// Durations are measured by a monotonic clock that stops while the host is suspended:
+/// the wall clock may jump by hours.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     born: Instant,
@@ -21,7 +21,7 @@ pub(crate) struct Liveness {
     last_cycle: AtomicI64,
     cycles_done: AtomicU64,
     cycles_failed: AtomicU64,
-    /// What keeps the worker from working.
+    /// Why the worker is blocked.
     blockage: Mutex<Option<Blockage>>,
 }
 
@@ -63,7 +63,7 @@ impl Liveness {
         self.last_tick.store(self.age(now), Ordering::Relaxed);
     }
 
-    /// A tick arrived, and the ledger lets nothing be done: the loop lives, and a restart would mend nothing.
+    /// A tick arrived, but the ledger is unavailable: the loop is alive, and a restart would not help.
     ///
     /// It is reported once it has lasted for `grace`. Says whether that is news.
     pub(crate) fn set_blocked(&self, now: Instant, why: String, grace: Duration) -> bool {
@@ -135,7 +135,7 @@ impl Liveness {
         (self.cycles_done.load(Ordering::Relaxed), self.cycles_failed.load(Ordering::Relaxed))
     }
 
-    /// What is wrong with the loop, if anything: only a restart mends it.
+    /// What is wrong with the loop, if anything; only a restart helps.
     pub(crate) fn complaint(&self, now: Instant) -> Option<String> {
         if let Some(busy) = self.since(&self.busy_since, now) {
             return (busy > CYCLE_LIMIT)

@@ -13,8 +13,8 @@ use crate::service::worker::Worker;
 
 impl Setup {
     /// Reprocessing over a ledger, with these projects, rules and settings.
-    pub fn reprocessing<'w>(&'w self, ledger: &'w Ledger) -> Reprocess<'w> {
-        Reprocess::new(ledger, &self.projects, &self.rules, &self.config.reprocess)
+    pub fn reprocessing<'w>(&'w self, ledger: &'w Ledger, now: Timestamp) -> Reprocess<'w> {
+        Reprocess::new(ledger, &self.projects, &self.rules, &self.config.reprocess, now)
     }
 }
 
@@ -24,7 +24,7 @@ impl Worker {
     /// # Errors
     /// The ledger refuses.
     pub async fn reprocess(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
-        self.setup.reprocessing(&self.ledger).step(now, stop).await
+        self.setup.reprocessing(&self.ledger, now).after(&[], stop).step().await
     }
 
     /// What cannot wait for the next cycle: plans that people approved, and POSTs of unclear outcome.
@@ -35,9 +35,7 @@ impl Worker {
         let began = Instant::now();
         let Some(scans) = self.scan_before_plans(now, stop).await? else { return Ok(Summary::default()) };
         let now = now.checked_add(began.elapsed()).unwrap_or(now);
-        let mut summary = Summary::default();
-        self.setup.reprocessing(&self.ledger).after(&scans).between(now, stop, &mut summary).await?;
-        Ok(summary)
+        self.setup.reprocessing(&self.ledger, now).after(&scans, stop).step_between().await
     }
 
     /// Executes what people approved, at once.
@@ -48,7 +46,7 @@ impl Worker {
         let began = Instant::now();
         let Some(scans) = self.scan_before_plans(now, stop).await? else { return Ok(Summary::default()) };
         let now = now.checked_add(began.elapsed()).unwrap_or(now);
-        self.setup.reprocessing(&self.ledger).after(&scans).step_by_hand(now, stop).await
+        self.setup.reprocessing(&self.ledger, now).after(&scans, stop).step_by_hand().await
     }
 
     /// Scans the projects of plans that are to be executed: what another process retried since the last scan is not paid for
@@ -58,7 +56,7 @@ impl Worker {
         now: Timestamp,
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<Vec<ScanSummary>>> {
-        let projects = self.setup.reprocessing(&self.ledger).projects_of_plans(now).await?;
+        let projects = self.setup.reprocessing(&self.ledger, now).projects_of_plans().await?;
         if projects.is_empty() {
             return Ok(Some(Vec::new()));
         }

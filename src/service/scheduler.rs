@@ -6,7 +6,7 @@
 //! and nothing overlaps because one worker takes the tokens.
 //!
 //! It also waits for the clock on the wall, and a clock that is set back by hours silences it for hours (measured).
-//! A heartbeat that stays away is therefore started anew.
+//! A heartbeat that stops is therefore restarted.
 
 use std::time::Duration;
 
@@ -61,9 +61,9 @@ impl SchedulerHeartbeat {
         warn!("the scheduler stopped ticking, perhaps because the clock was set back: restarting it");
         let mut silent = std::mem::replace(self, start(self.every).await?);
         silent.ticks.close();
-        silent.scheduler.shutdown().await.context("cannot stop the silent scheduler")?;
+        silent.scheduler.shutdown().await.context("cannot stop the stalled scheduler")?;
         // The new one has its first tick at once.
-        self.ticks.recv().await.context("the new scheduler is silent, too")
+        self.ticks.recv().await.context("the new scheduler does not tick either")
     }
 
     /// Stops the ticks. A tick under way is harmless: it only fills a channel that no one reads.

@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_secs(5);
 /// How long a cycle waits for slow channels; they go on in the background.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs until `stopping` says so.
+/// Runs until `stopping` is cancelled.
 ///
 /// # Errors
 /// The listener or the scheduler cannot be started, or the ledger's thread has ended.
@@ -60,7 +60,7 @@ pub(crate) async fn serve(
         let bound = http::listen(address, observed, more, stop.clone()).await?;
         info!(address = %bound, takes_events, "answering /healthz and /metrics on {bound}");
         if console.is_some() {
-            info!("the console is on http://{bound}/");
+            info!("console listening on http://{bound}/");
         }
     }
     let mut ticks = scheduler::start(TICK).await?;
@@ -155,7 +155,7 @@ fn open_console(worker: &Worker) -> anyhow::Result<Option<Arc<Console>>> {
 }
 
 /// Closes a ledger whose write-ahead log was taken away under it. What was in the log gets into the ledger by that;
-/// whoever went on would write where no one else looks, and damage the file as soon as another program makes a log of its own.
+/// a process that continued would write to a file that others cannot see, and damage the ledger once another log exists.
 async fn shut_down(worker: Worker) -> anyhow::Error {
     let path = worker.ledger.path().display().to_string();
     let closed = worker.ledger.close().await;
@@ -165,7 +165,7 @@ async fn shut_down(worker: Worker) -> anyhow::Error {
     closed.err().map_or(lost, |error| anyhow!("{path}-wal was removed or replaced while it was in use: {error}"))
 }
 
-/// Tells everybody who listens how a cycle ended.
+/// Reports the outcome of a cycle to systemd, `/healthz` and the monitor.
 async fn conclude(
     worker: &Worker,
     due: DueRun,
@@ -215,7 +215,7 @@ async fn conclude(
     }
 }
 
-/// The ledger took a write: whatever trouble there was is over.
+/// Clears the blocked state after a successful write to the ledger.
 fn report_unblocked(pulse: &Liveness) {
     if let Some(lasted) = pulse.clear_blocked(Instant::now()) {
         info!("the ledger can be written again, after {} s", lasted.as_secs());
@@ -304,7 +304,7 @@ async fn deliver(worker: &Worker, now: Timestamp) -> anyhow::Result<()> {
     }
 }
 
-/// Goes on with the new configuration, or with the old one if the new one is bad.
+/// Reloads the configuration; keeps the old one if the new one is invalid.
 fn take_over(worker: &mut Worker, console: Option<&Console>, setup: anyhow::Result<Setup>) {
     match setup.and_then(|setup| worker.reconfigure(setup)) {
         Ok(()) => {
@@ -317,20 +317,20 @@ fn take_over(worker: &mut Worker, console: Option<&Console>, setup: anyhow::Resu
     }
 }
 
-/// Whether going on is pointless: the ledger's thread is gone, and only a restart brings it back.
+/// Whether the process must end: the ledger's thread has ended, and only a restart helps.
 fn is_fatal(error: &anyhow::Error) -> bool {
     has_ledger_cause(error, |error| matches!(error, LedgerError::Closed))
 }
 
 /// Feeds systemd's watchdog, if there is one, while the loop lives. A ledger that another process locks, or a full disk,
-/// is none of a watchdog's business: a restart would not mend it.
+/// does not stop the watchdog pings: a restart would not help.
 async fn feed_watchdog(pulse: Arc<Liveness>, stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     let mut every = tokio::time::interval(limit / 3);
     while stop.run_until_cancelled(every.tick()).await.is_some() {
         match pulse.complaint(Instant::now()) {
             None => notify_systemd(&[NotifyState::Watchdog]),
-            Some(complaint) => error!("not feeding the watchdog: {complaint}"),
+            Some(complaint) => error!("not notifying the watchdog: {complaint}"),
         }
     }
 }

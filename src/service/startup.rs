@@ -1,7 +1,7 @@
-//! The start of `serve`: a ledger that is locked, or whose disk is full, is waited for.
+//! The start of `serve`: waits while the ledger is locked or its disk is full.
 //!
 //! A service that ended instead would be started again a few times within minutes, and then no more: it would stay down
-//! although what was wrong at night had mended itself by the morning.
+//! although the problem was over by the morning.
 
 use std::time::{Duration, Instant};
 

@@ -20,7 +20,7 @@ pub(crate) struct Health {
     pub deliveries: Vec<(String, String, u64)>,
     /// Channels whose newest settled delivery is dead.
     pub dead_channels: Vec<String>,
-    /// What hinders scans now, in words.
+    /// Active scan problems, as text.
     pub scan_faults: Vec<String>,
     /// The worker's own faults that have not ended.
     pub faults: u64,

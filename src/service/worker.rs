@@ -1,4 +1,4 @@
-//! The worker: everything one process needs to do its work, put together once.
+//! The worker: the settings, connections and ledger of one process.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,7 +25,7 @@ use crate::service::clock::Clock;
 use crate::service::http::webhook_queue;
 use crate::service::setup::Setup;
 
-/// After an upgrade that groups otherwise: first of all, so that what is known is never reported as new.
+/// Regroups after an upgrade, before anything else, so that known failures are not reported as new.
 async fn regroup_if_due(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
     if !ledger.read(store_regroup::is_due).await? {
         return Ok(());
@@ -73,7 +73,7 @@ impl Worker {
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(store_group::generation).await?;
         deliver::recover(&ledger, now).await?;
-        setup.reprocessing(&ledger).recover(now).await?;
+        setup.reprocessing(&ledger, now).recover().await?;
         let asked = causes::CauseMemory::default();
         Ok(Worker { setup, ledger, clock, grouper, generation, named: Vec::new(), asked })
     }
@@ -110,8 +110,8 @@ impl Worker {
             let project = projects.iter().find(|project| project.name == intent.project);
             let is_of_v2 = intent.api == BatchApi::V2;
             if let (true, Some(project), [item]) = (is_of_v2, project, intent.items.as_slice()) {
-                let (made, job_type) = (intent.intent.state.batch_ids(), &intent.job_type);
-                made.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
+                let job_type = &intent.job_type;
+                intent.batch_ids.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
             }
         }
         let generation = self.ledger.read(store_group::generation).await?;
@@ -150,17 +150,17 @@ impl Worker {
     /// The new settings name another ledger: that needs a restart.
     pub fn reconfigure(&mut self, setup: Setup) -> anyhow::Result<()> {
         if setup.config.ledger.path != self.setup.config.ledger.path {
-            bail!("ledger.path has changed: restart the service to use the other ledger");
+            bail!("ledger.path has changed: restart the service to use the new ledger");
         }
         if setup.config.service.listen != self.setup.config.service.listen {
-            bail!("service.listen has changed: restart the service to listen elsewhere");
+            bail!("service.listen has changed: restart the service to use it");
         }
         let exposed = |setup: &Setup| setup.webhook_secret.as_ref().map(|secret| secret.expose_secret().to_owned());
         if exposed(&setup) != exposed(&self.setup) {
             bail!("the secret of LlamaCloud's webhooks has changed: restart the service to use it");
         }
         self.setup = setup;
-        // Another key may be let in.
+        // A new key may be accepted.
         self.asked = causes::CauseMemory::default();
         Ok(())
     }

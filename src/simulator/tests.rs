@@ -106,7 +106,7 @@ async fn what_the_real_service_would_refuse_is_refused() {
     }
     assert_eq!(upload(&cloud, "/api/v1/beta/files", &[], "file").await.0, 422, "it has no purpose");
     assert_eq!(send(&cloud, "DELETE", "/api/v2/batches", "", "").await.0, 405);
-    assert_eq!(get(&cloud, "/api/v1/retrievers").await.0, 404);
+    assert_eq!(get(&cloud, "/api/v1/unknown").await.0, 404);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Acks: someone knows of an episode. They stop reminders, end with the episode, and say what growth breaks them.
+//! Acks of an episode: they stop reminders, end with the episode, and may be broken by growth.
 //!
 //! When one is given is `commands`' business, what is reported while it holds is `decide`'s.
 
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::model::text::local;
 
-/// What breaks an ack before its episode ends, if someone asked for more than an escalation to the double.
+/// What breaks an ack before its episode ends, if it is not an escalation to twice the open items.
 ///
 /// The syntax is that of Sentry's "archive until": `100x`, `100x/1h`, `escalating`; `resolved` is never before the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ const FOR_SOME: &str = "channels";
 /// How many items are looked at to find samples that differ.
 const CANDIDATES: usize = 60;
 
-/// Freezes a digest: one transaction makes it, its deliveries, and what people are now taken to know.
+/// Freezes a digest: one transaction stores it, its deliveries, and what counts as reported.
 ///
 /// `draft` holds every entry. The stored model and each channel's content keep as many as configured, cut after
 /// narrowing, so that a channel's groups are never among those that were cut for another.
@@ -62,9 +62,9 @@ pub(crate) fn store_digest(
     Ok(whole)
 }
 
-/// Freezes what some channels get beyond what everybody gets, where nothing is news; none if their filters leave nothing.
+/// Freezes the content that only some channels get, without any news; none if their filters leave nothing.
 ///
-/// Nothing counts as told by it. The first channel's content stands for all.
+/// It does not count as reported. The stored model has the first channel's content.
 pub(crate) fn store_extras(
     tx: &Transaction<'_>,
     context: &Context<'_>,
@@ -94,7 +94,7 @@ fn cut_to_size(settings: &TriageSettings, digest: &Digest) -> Digest {
     keep(digest, settings.groups, settings.samples)
 }
 
-/// What a channel gets, joined with what channels that are gone were owed. `all` is its own part before it was cut.
+/// A channel's content, merged with undelivered news of removed channels. `all` is its own part before it was cut.
 fn merge_handover(all: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
     let Some((extra, handed)) = extra.and_then(|extra| Some((extra, extra.handed.as_ref()?))) else { return own };
     let own = own.unwrap_or_else(|| empty_digest(all));
@@ -127,7 +127,7 @@ fn enqueue(
 /// What a channel gets of the digest; none if it has nothing to report to that channel.
 ///
 /// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them. Before the
-/// first inventory was told it gets nothing: whoever installs is there, and a trouble of that hour must wake nobody.
+/// first inventory was sent it gets nothing: a problem during the installation must not page.
 fn content(
     tx: &Transaction<'_>,
     context: &Context<'_>,
@@ -225,7 +225,7 @@ fn fill(digest: &mut Digest, details: &HashMap<String, Details>) {
     }
 }
 
-/// Moves what people are taken to know: announcements, escalations, acks, faults, and which items were named.
+/// Records what was reported: announcements, escalations, acks, faults, and the items that were named.
 fn mark_announced(
     tx: &Transaction<'_>,
     context: &Context<'_>,

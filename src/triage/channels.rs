@@ -1,4 +1,4 @@
-//! Channels that came and went: each gets what was open when it came, and what one that is gone was owed goes to
+//! Added and removed channels: a new one gets an inventory of open groups; undelivered news of a removed one goes to
 //! those that remain.
 //!
 //! A renamed channel is both. Nothing of it is news, so announcements stay as they are.
@@ -76,7 +76,7 @@ pub(crate) fn changes(before: &[KnownChannel], after: &[KnownChannel]) -> Vec<St
     let names = after.iter().map(|known| known.name.as_str());
     names
         .filter_map(|name| match (is_there(before, name), is_there(after, name)) {
-            (false, true) => Some(format!("channel {name} is new: it gets an inventory of what is open")),
+            (false, true) => Some(format!("channel {name} is new: it gets an inventory of open groups")),
             (true, false) => Some(format!(
                 "channel {name} was removed from the configuration: its pending news goes to the other channels"
             )),
@@ -85,7 +85,7 @@ pub(crate) fn changes(before: &[KnownChannel], after: &[KnownChannel]) -> Vec<St
         .collect()
 }
 
-/// What one channel gets beyond what everybody gets.
+/// Content for one channel only.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
     /// It came since the last digest, and does not know what is open.
@@ -94,7 +94,7 @@ pub(crate) struct Extra {
     open: Vec<GroupEntry>,
     /// Worker faults that last.
     faults: Vec<Fault>,
-    /// What channels that are gone were owed.
+    /// Undelivered news of removed channels.
     pub(crate) handed: Option<Digest>,
     /// Some of it passes quiet hours.
     pub(crate) page: bool,
@@ -106,7 +106,7 @@ impl Extra {
     }
 }
 
-/// What all channels get beyond what everybody gets.
+/// The content for single channels, by channel.
 #[derive(Debug, Default)]
 pub(crate) struct Extras {
     of: BTreeMap<String, Extra>,
@@ -155,7 +155,7 @@ impl Extras {
         self.of.get(&route.name).filter(|extra| !extra.is_empty())
     }
 
-    /// Notes what was sent, or needs not be. `whole`: not only what passes quiet hours.
+    /// Records what was sent or need not be sent. `whole`: all of it, not only what passes quiet hours.
     pub(crate) fn settle(&self, tx: &Transaction<'_>, sent: Option<&Digest>, whole: bool) -> Result<(), LedgerError> {
         self.handed.end_deliveries(tx, sent.map(|digest| digest.digest_id.as_str()))?;
         for (name, extra) in self.of.iter().filter(|(_, extra)| extra.is_new && whole) {
@@ -179,15 +179,15 @@ pub(crate) fn add_extra(draft: &Digest, route: &Route, extra: &Extra) -> Digest 
     digest.faults.extend(extra.faults.iter().filter(fresh).cloned());
     digest.totals = count_changes(digest.totals, &digest.changes, &digest.faults);
     if extra.is_new {
-        // What is no news to others is the first that this one hears.
+        // For a new channel, known groups are news.
         digest.baseline |= !route.incidents;
-        let text = "This channel is new: this message is an inventory of what is open.";
+        let text = "This channel is new: this message is an inventory of open groups.";
         digest.remarks.push(Remark::this_channel(text));
     }
     digest
 }
 
-/// A digest without any news, for channels that get something beyond what everybody gets.
+/// A digest without any news, for content that only some channels get.
 pub(crate) fn empty_digest(draft: &Digest) -> Digest {
     Digest {
         scheduled: false,
@@ -246,7 +246,7 @@ fn lasting(faults: &[KnownFault], channel: &str) -> Vec<Fault> {
     faults.iter().filter(lasts).map(|known| known.fault.clone()).collect()
 }
 
-/// Says which channels came and went, in a digest for everybody.
+/// Adds a remark on added and removed channels to a digest for all channels.
 pub(crate) fn remarks(
     tx: &Transaction<'_>,
     settings: &TriageSettings,
@@ -271,7 +271,7 @@ fn open_incidents_text(tx: &Transaction<'_>, name: &str) -> Result<String, Ledge
     Ok(match incident::count_open(tx, name)? {
         0 => String::new(),
         1 => "; llama-triage cannot resolve the incident it opened: resolve it there".to_owned(),
-        n => format!("; llama-triage cannot resolve the {n} incidents it opened: resolve them there"),
+        n => format!("; llama-triage cannot resolve the {n} incidents it opened: resolve them at the provider"),
     })
 }
 

@@ -1,7 +1,7 @@
-//! Whether it is reported about a group now, why, and how urgently: one pure function.
+//! Whether a group is reported now, why, and how urgently: one pure function.
 //!
-//! It compares what people were last told with how things stand (Alertmanager's `needsUpdate` is the model).
-//! When a digest may be sent is `pace`'s business; what it looks like is `digest`'s.
+//! It compares the last report with the current state (modelled on Alertmanager's `needsUpdate`).
+//! `digest_rate` decides when a digest may be sent; `digest` defines its content.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -30,7 +30,7 @@ pub(crate) struct Announced {
     pub baseline: bool,
 }
 
-/// How a group stands.
+/// The state of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GroupNow {
     /// Its newest episode's number.
@@ -53,18 +53,18 @@ pub(crate) struct GroupNow {
     pub page: bool,
     /// It failed before llama-triage was started, and it was never reported.
     pub inventory: bool,
-    /// People know only what failed before the start, and now it failed again.
+    /// Only failures from before the start were reported, and now it failed again.
     pub first_failure: bool,
 }
 
-/// What people asked for about a group.
+/// Silences and acks of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Suppression {
     /// All its open items are covered by silences.
     pub silenced: bool,
     /// When a silence that covered it ended last.
     pub silence_ended: Option<Timestamp>,
-    /// The ack of this episode that holds; none if no one gave one.
+    /// The active ack of this episode, if any.
     pub ack: Option<Ack>,
 }
 
@@ -194,7 +194,7 @@ fn first_failure(now: &GroupNow, suppression: &Suppression) -> Option<Notificati
 fn reopened(announced: &Announced, now: &GroupNow) -> Option<Notification> {
     (announced.reason == Reason::Resolved).then(|| Notification {
         reason: Reason::MoreItems,
-        why: Some(format!("was reported as resolved, but {} items that failed earlier are open", now.open_items)),
+        why: Some(format!("reported as resolved, but {} items that failed earlier are still open", now.open_items)),
         urgency: Urgency::Soon,
     })
 }
@@ -230,7 +230,7 @@ fn routine(
         return None;
     }
     let more = now.total_items.saturating_sub(announced.total_items);
-    // Who named a condition does not want to read of growth before it is met; the table of open groups has the numbers.
+    // With a condition, growth is not reported before it is met; the table of open groups has the numbers.
     let waits = suppression.ack.as_ref().is_some_and(|ack| ack.until.is_some());
     if more > 0 && !waits {
         return Some(Notification {
@@ -505,7 +505,7 @@ mod tests {
                     failures: 5,
                     baseline: false,
                 };
-                // Telling a group also remembers the escalation rules that are reached.
+                // Reporting a group also records the escalation rules that are reached.
                 let group_now = GroupNow { fired: None, ..group_now };
                 prop_assert_eq!(decide(Some(&after), &group_now, &suppression, moment), None);
             }

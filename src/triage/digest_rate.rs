@@ -1,6 +1,6 @@
 //! When a digest may be sent: quiet hours, the least gap between two digests, the most in a day.
 //!
-//! What may not be sent yet is simply not decided yet: it waits in the ledger and is part of the next digest, so
+//! News that may not be sent yet is not decided yet: it stays in the ledger and becomes part of the next digest, so
 //! held news is merged into one digest and nothing is ever dropped.
 
 use jiff::{SignedDuration, Timestamp};
@@ -68,7 +68,7 @@ fn capped(unscheduled: &[Timestamp], limits: DigestLimits, now: Timestamp) -> bo
     within(limits.min_gap) > 0 || within(SignedDuration::from_hours(24)) >= limits.per_day
 }
 
-/// When the caps let the next unscheduled digest go, and which of them; those that let it go now are left out.
+/// When each cap allows the next unscheduled digest; caps that allow it now are left out.
 pub(crate) fn ends_of_caps(
     unscheduled: &[Timestamp],
     limits: DigestLimits,

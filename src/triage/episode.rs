@@ -1,6 +1,6 @@
 //! Episodes: one continuous open time of a group, by event time.
 //!
-//! Acks, reminders and times to recovery hang on the episode, not on the group. This file says when one opens and
+//! Acks, reminders and times to recovery belong to the episode, not to the group. This file decides when one opens and
 //! closes; where a group then stands is `group_state`'s and what is reported is `decide`'s business.
 
 use jiff::tz::TimeZone;
@@ -20,7 +20,7 @@ pub(crate) const FLAPPING_WINDOW: SignedDuration = SignedDuration::from_hours(24
 pub(crate) enum How {
     /// All its items succeeded.
     Recovered,
-    /// A person said that the rest does not matter.
+    /// The open items were dismissed.
     Dismissed,
     /// No new item for a long time; what is still open was given up, not fixed.
     Quiet,
@@ -28,7 +28,7 @@ pub(crate) enum How {
     Ignored,
     /// Its items now fail with another error.
     Moved,
-    /// The group was found to be another one.
+    /// The group was merged into another one.
     Merged,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Closed {
     pub at: Timestamp,
     /// How it ended.
     pub how: How,
-    /// A person, a batch, an attempt; none if no one is known.
+    /// A person, batch or attempt; none if unknown.
     pub by: Option<String>,
 }
 
@@ -56,9 +56,9 @@ impl Closed {
         let what = match self.how {
             How::Recovered => "recovered",
             How::Dismissed => "dismissed",
-            How::Quiet => "closed: no new item for a long time,",
-            How::Ignored => "only ignored skips left",
-            How::Moved => "its items now fail with another error",
+            How::Quiet => "closed (no new items for a long time)",
+            How::Ignored => "closed (only ignored skips left)",
+            How::Moved => "closed (its items now fail with another error)",
             How::Merged => "merged into another group",
         };
         let when = local(self.at, zone);
@@ -91,7 +91,7 @@ pub(crate) struct EpisodeItems {
     pub last_seen: Timestamp,
     /// The earliest event time among open items that failed after the last episode closed; none if there is none.
     pub first_after_close: Option<Timestamp>,
-    /// How the items that are no longer open ended, as far as the newest of them tells.
+    /// How the items that are no longer open ended, by the newest of them.
     pub ended: Option<Closed>,
 }
 

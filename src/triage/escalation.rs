@@ -1,6 +1,6 @@
 //! Escalation: a group grows far beyond what is usual. Three rules, each with its arithmetic as a sentence.
 //!
-//! Batch traffic comes in bursts, so the share of one batch is the honest signal; crossings of 10, 100, 1000 are
+//! Batch traffic comes in bursts, so the failed share of a batch is the best signal; crossings of 10, 100, 1000 are
 //! free of statistics; the last hour against the usual peak hour catches the rest.
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,7 +49,7 @@ pub(crate) struct GroupMeasures {
     pub young: bool,
     /// Open items now.
     pub open: u64,
-    /// Open items when people were last told.
+    /// Open items at the last report.
     pub open_announced: u64,
     /// The batch of the last day with the largest share.
     pub batch: Option<BatchShare>,
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn open_items_are_calm_only_below_the_limit_they_crossed() {
         let memory = |value| EscalationMemory { rule: EscalationRule::Open, fired_at: t(0), value, above_at: t(0) };
-        // It was reported of 60 items: that nothing crosses a limit any more does not mean that it is calm.
+        // It was reported at 60 items: no further crossing does not mean that it has calmed down.
         let announced = |open| GroupMeasures { open, open_announced: open, ..GroupMeasures::default() };
         for (value, open, above) in [
             (60.0, 60, true),

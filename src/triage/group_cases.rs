@@ -49,7 +49,7 @@ pub(crate) struct Context<'a> {
     pub(crate) request: &'a TriageRequest,
     pub(crate) moment: Moment<'a>,
     pub(crate) inventory: Inventory,
-    /// A project that came later is being read for the first time: what it brings along is reported at once, not in parts.
+    /// A project added later is being scanned for the first time: its groups are reported together, not in parts.
     project_awaited: bool,
     /// Groups that others were just merged into.
     survivors: HashSet<i64>,
@@ -61,7 +61,7 @@ pub(crate) struct Context<'a> {
     ended: Vec<silence::Silence>,
 }
 
-/// Where the ledger stands with its first inventory.
+/// The state of the ledger's first inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Inventory {
     /// The first complete scan is awaited; nothing is reported before it.
@@ -72,7 +72,7 @@ pub(crate) enum Inventory {
     Told,
 }
 
-/// How long the first complete scan is waited for before it is reported what is known.
+/// How long the report waits for the first complete scan.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 
 impl<'a> Context<'a> {
@@ -104,7 +104,7 @@ impl<'a> Context<'a> {
 pub(crate) fn inventory_remark(inventory: Inventory) -> String {
     match inventory {
         Inventory::Told => "Groups with the reason \"baseline\" failed before their project was first scanned here; they page only after a new failure.",
-        _ => "This is the first inventory: failures from before llama-triage was started here. Later digests report changes only.",
+        _ => "This is the first inventory: failures from before llama-triage was started. Later digests report changes only.",
     }
     .to_owned()
 }
@@ -270,7 +270,7 @@ fn escalation(
     measures.open_announced = this_episode.map_or(row.open_items, |announced| announced.open_items);
     let reached = reached(&measures);
     if announced.is_some() && context.survivors.contains(&row.group_key) {
-        // The sum of two groups that people know is nothing new, however large.
+        // The sum of two reported groups is no growth, however large.
         announcement::record_escalations(tx, row.group_key, &reached, now)?;
     }
     let memory = announcement::escalations(tx, row.group_key)?;

@@ -33,7 +33,7 @@ pub(crate) struct GroupFigures {
     pub last_seen: Timestamp,
     /// Its latest episode; none before triage first saw it.
     pub episode: Option<LatestEpisode>,
-    /// What people were last told; none if never.
+    /// The last report of the group; none if never reported.
     pub announced: Option<LastAnnouncement>,
 }
 

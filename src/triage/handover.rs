@@ -1,4 +1,4 @@
-//! What channels that are gone were owed, and who gets it: whoever is of the same kind and does not have it yet.
+//! Undelivered news of removed channels, and which channels get it: those of the same kind that do not have it yet.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::channel::KnownChannel;
 use crate::triage::store::handover::{self, SentContent, UndeliveredDelivery};
 
-/// What was owed to channels that are gone, by the channel that gets it.
+/// Undelivered news of removed channels, by receiving channel.
 #[derive(Debug, Default)]
 pub(crate) struct Handed {
     to: BTreeMap<String, (Digest, bool)>,
@@ -42,7 +42,7 @@ impl Handed {
     }
 }
 
-/// Finds out who gets what. `page_only`: only what passes quiet hours.
+/// Assigns undelivered news to channels. `page_only`: only what passes quiet hours.
 pub(crate) fn read(
     tx: &Transaction<'_>,
     context: &Context<'_>,
@@ -99,7 +99,7 @@ fn unsent_part(owed: &UndeliveredDelivery, heir: &Route, heirs: &[&Route], got: 
     let has = |entry: &GroupEntry| known.contains(&(entry.group_id.clone(), entry.episode));
     let is_end = |entry: &GroupEntry| entry.state == GroupState::Resolved;
     let mut content = owed.content.clone();
-    // The end of an incident changes nothing where it has ended, so it is never held back from whoever can end it.
+    // Resolving an incident twice does no harm, so every channel that can resolve it gets the resolve.
     let kept =
         |entry: &GroupEntry| wanted(entry) && if heir.incidents { is_end(entry) || !has(entry) } else { !has(entry) };
     content.changes.retain(kept);
@@ -109,7 +109,7 @@ fn unsent_part(owed: &UndeliveredDelivery, heir: &Route, heirs: &[&Route], got: 
         content.taken.clear();
     }
     content.remarks.retain(|remark| remark.about != About::ThisChannel && !got.remarks.contains(remark));
-    // Said once, by this digest; a gap and the like are worth no message of their own.
+    // Included once, in this digest; a remark such as a scan gap needs no separate message.
     let says_who_went = !heir.incidents && content.remarks.iter().any(|remark| remark.about == About::Channels);
     if content.changes.is_empty() && content.taken.is_empty() && content.faults.is_empty() && !says_who_went {
         return None;

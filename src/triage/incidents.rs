@@ -1,7 +1,7 @@
-//! What channels with incidents are owed before the next digest, and no one else: the ends and acks of incidents, and the
-//! ends of the worker's faults that opened one, once they have lasted. None of it wakes anyone, so quiet hours and caps do not count.
+//! Updates that only channels with incidents get, before the next digest: resolves and acks of incidents, and the
+//! ends of the worker's faults that opened one, once they have lasted. None of it pages, so quiet hours and caps do not apply.
 //!
-//! Everybody else hears of it with the next digest, so nothing counts as told by this one. What is owed is read from the
+//! Other channels get it with the next digest, so this one does not count as a report. It is read from the
 //! incidents themselves: an episode may end, and the next one begin, between two looks.
 
 use crate::ledger::Transaction;
@@ -19,7 +19,7 @@ use crate::triage::settings::Route;
 use crate::triage::store::incident::{self, Incident};
 use crate::triage::store::{digest, group_row, outbox};
 
-/// What is owed to all channels with incidents.
+/// Pending resolves and acks for all channels with incidents.
 struct PendingIncidents {
     ends: Vec<Incident>,
     acks: Vec<Incident>,
@@ -40,7 +40,7 @@ impl PendingIncidents {
     }
 }
 
-/// Freezes what is owed as a digest of its own; none if nothing is.
+/// Freezes the pending resolves and acks as a separate digest; none if there are none.
 pub(crate) fn store_pending_digest(
     tx: &Transaction<'_>,
     context: &Context<'_>,

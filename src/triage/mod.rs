@@ -1,4 +1,4 @@
-//! Triage: moves episodes, decides what people do not know yet, and freezes a digest when one may be sent.
+//! Triage: updates episodes, decides what to report, and freezes a digest when one may be sent.
 //!
 //! All of it happens in one transaction: a crash before its end means that nothing happened, after it that the digest
 //! will be delivered.
@@ -45,12 +45,12 @@ const RUN: &str = "digest";
 /// After a longer gap between two scans a digest says that it covers one, and after a longer delay that it is late.
 const DOWNTIME: SignedDuration = SignedDuration::from_hours(1);
 
-/// Said by a digest that was decided while nobody could confirm what time it was.
-const CLOCK_IN_DOUBT: &str = "The clock of this host jumped, and no server confirms what it shows: the dates in this \
+/// The remark of a digest decided while no server confirmed the time.
+const CLOCK_IN_DOUBT: &str = "The clock of this host jumped, and no server confirms its time: the dates in this \
      digest may be wrong.";
 
-/// Does one triage. Returns the digest that was frozen; none if there is nothing to tell now, or nobody to tell it to: news
-/// is owed until there is a channel.
+/// Runs one triage. Returns the frozen digest; none if there is nothing to report now, or no channel: news
+/// is kept until there is a channel.
 ///
 /// # Errors
 /// The ledger refuses; nothing has changed then.
@@ -114,7 +114,7 @@ pub fn triage_in(
     Ok(told.or(settled))
 }
 
-/// Moves episodes and tells nothing.
+/// Updates episodes without reporting.
 fn observe(tx: &Transaction<'_>, settings: &TriageSettings, request: &TriageRequest) -> Result<(), LedgerError> {
     let survivors = episode_store::absorb_merged(tx, request.now)?;
     channels::note(tx, settings, request.now)?;
@@ -123,7 +123,7 @@ fn observe(tx: &Transaction<'_>, settings: &TriageSettings, request: &TriageRequ
     Ok(())
 }
 
-/// When the news that waits may be sent, the earliest first, and why not before.
+/// The times at which pending news may be sent, earliest first, each with the reason.
 ///
 /// Whether it is then sent is for [`triage_in`] to say, which knows what else it waits for.
 ///
@@ -175,7 +175,7 @@ fn finish(
     Ok(())
 }
 
-/// Why there may be a digest, and what some channels get beyond what everybody gets.
+/// The reasons for a digest, and the content that only some channels get.
 struct Occasion<'o> {
     gate: DigestGate,
     due: Option<DueRun>,
@@ -206,7 +206,7 @@ fn send_digest(
         }
     }
     if !page_only {
-        // Like the table of open groups: once a day, and not whenever somebody asks.
+        // Like the table of open groups: once a day, not in every requested digest.
         let news = |fault: &&KnownFault| due.is_some() || fault.is_unannounced();
         digest.faults = faults.iter().filter(news).map(|known| known.fault.clone()).collect();
     }
@@ -258,7 +258,7 @@ fn is_empty(digest: &Digest) -> bool {
     digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty()
 }
 
-/// A Monday's daily digest may say that there is nothing to say.
+/// Whether Monday's daily digest is sent as "all quiet".
 fn reports_all_clear(context: &Context<'_>, due: Option<DueRun>) -> bool {
     let today = context.settings.zone.to_datetime(context.moment.now).date();
     context.settings.all_quiet && due.is_some() && today.weekday() == jiff::civil::Weekday::Monday
@@ -367,7 +367,7 @@ fn downtime(tx: &Transaction<'_>, context: &Context<'_>, window: Window) -> Resu
     Ok(Some(match unread.is_empty() {
         true => format!("No scans for {hours} h {minutes} min, from {from} to {to}."),
         false => format!(
-            "No scans for {hours} h {minutes} min, from {from} to {to}, and data of that time is still missing: \
+            "No scans for {hours} h {minutes} min, from {from} to {to}; data of that time is still missing: \
              the last scan of {} was incomplete.",
             unread.join(", ")
         ),

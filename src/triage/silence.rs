@@ -1,4 +1,4 @@
-//! Silences: groups that are not to be reported for a while. They stop messages only, never recording.
+//! Silences: groups that are not reported for a time. They stop notifications, not recording.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// How long a silence lasts if no one says (Alertmanager's `amtool` has the same).
 pub(crate) const DEFAULT_FOR: Duration = Duration::from_secs(3600);
 
-/// The longest silence: whoever wants more renews it and thinks again.
+/// The longest silence; renew it to extend it.
 pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 /// What a silence covers; every given field must match. Stored as JSON.
@@ -45,18 +45,18 @@ pub(crate) struct Matcher {
 /// What is wrong with a silence someone asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SilenceError {
-    /// It would hush everything.
+    /// The matcher is empty and would silence everything.
     #[error(
         "a silence needs at least one matcher: group, match, job-type, project, directory, batch, item-name, skip-reason"
     )]
     Everything,
     /// The regular expression is wrong.
-    #[error("\"{0}\" is no regular expression: {1}")]
+    #[error("\"{0}\" is not a valid regular expression: {1}")]
     Pattern(String, String),
     /// It is too long or empty.
     #[error("a silence lasts at most 30 days and longer than 0")]
     Length,
-    /// No one would know why.
+    /// The reason is missing.
     #[error("a silence needs a reason")]
     Reason,
 }

@@ -234,7 +234,7 @@ const BOTH_CONFIGS: &str = "[reprocess]\nmode = \"plan\"\n\
 async fn retry(site: &Site, worker: &mut Worker, items: &[&str]) -> Vec<String> {
     let (now, items) = (site.now(), items.iter().map(|name| item_id(name)).collect());
     let request = Request { items, ..Request::default() };
-    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", now).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger, now).draft(request, "ann").await.unwrap();
     let id = draft.plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
     worker.reprocess(now, &CancellationToken::new()).await.unwrap();
@@ -296,7 +296,7 @@ async fn a_retry_through_an_api_that_disappears_is_kept_and_settled_when_that_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_failed_in_an_api_that_went_away_is_retried_through_the_other_one() {
+async fn failures_of_a_removed_api_are_retried_through_the_other_one() {
     let world = WorldBuilder::at(Timestamp::now()).batch("b").from_directory().item("i1").fails_until(2, BUSY).build();
     let site = Site::new(world, Options::default(), "").await;
     site.command(&["scan"]).assert().success();

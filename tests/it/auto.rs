@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use llama_triage::internals::reprocess::{Which, retriable};
+use llama_triage::internals::reprocess::{Which, items};
 use llama_triage::internals::service::{CycleOutcome, Worker};
 use llama_triage::internals::simulator::{
     DEFAULT_NOW, Endpoint, Failure, FaultRule, InjectedFault, JobType, Options, Outage, ScriptedCause,
@@ -146,7 +146,7 @@ async fn a_group_that_loses_its_probes_rests_longer_each_time_until_a_person_dec
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_that_failed_all_tries_are_told_while_the_rest_of_their_group_recovers() {
+async fn items_that_failed_all_attempts_are_reported_while_their_group_recovers() {
     let mut builder = WorldBuilder::new().batch("b1");
     for n in 0..100 {
         builder = builder.item(&format!("fine{n}")).succeeds();
@@ -388,7 +388,7 @@ async fn a_cycle_reads_the_newest_untried_items_of_a_large_group() {
     worker.scan(site.now()).await.unwrap();
     let weigh = || {
         let which = Which::Automatic { baseline: false };
-        worker.ledger.read(move |connection| retriable::items(connection, &which))
+        worker.ledger.read(move |connection| items(connection, &which))
     };
     let newest = site.texts("SELECT item_id FROM item ORDER BY last_seen DESC, item_id LIMIT 1");
     let weighed = weigh().await.unwrap();

@@ -1,4 +1,4 @@
-//! Bad input and trouble: a clear error, the right exit code, nothing lost, no secret shown.
+//! Bad input and failures: a clear error, the right exit code, no data lost, no secret shown.
 
 use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, Options, WorldBuilder};
 use predicates::prelude::*;

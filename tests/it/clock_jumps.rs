@@ -104,7 +104,7 @@ async fn a_wrong_clock_ends_and_dates_nothing_while_a_server_says_what_time_it_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_clock_that_no_one_could_check_has_written_is_set_right_with_it() {
+async fn times_written_by_an_unconfirmed_clock_are_corrected_with_it() {
     if is_missing() {
         return;
     }

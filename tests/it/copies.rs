@@ -50,7 +50,7 @@ async fn retry(site: &Site, worker: &mut Worker, names: &[&str]) -> Summary {
 async fn approve(site: &Site, worker: &Worker, names: &[&str]) {
     let now = site.now();
     let request = Request { items: names.iter().map(|name| item_id(name)).collect(), ..Request::default() };
-    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", now).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger, now).draft(request, "ann").await.unwrap();
     let id = draft.plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
 }

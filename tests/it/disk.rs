@@ -1,4 +1,4 @@
-//! Disks and files that fail: a clear message, the right exit code, nothing overwritten, and all there once it is mended.
+//! Failing disks and files: a clear message, the right exit code, nothing overwritten, no data lost after recovery.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -175,7 +175,7 @@ async fn a_lost_write_ahead_log_costs_only_a_scan() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flipped_bits_are_reported_and_never_a_panic() {
+async fn flipped_bits_are_reported_without_a_panic() {
     let site = Site::new(world(), Options::default(), "").await;
     make_the_large_batch(&site);
     site.command(&["scan"]).assert().success();

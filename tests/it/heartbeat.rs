@@ -1,4 +1,4 @@
-//! The dead-man's switch: every cycle tells its outcome, and a monitor that is down spoils nothing.
+//! The dead-man's switch: every cycle reports its outcome, and an unreachable monitor has no effect on cycles.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -32,7 +32,7 @@ fn open_faults(site: &Site, fault: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_resume() {
+async fn an_account_failure_of_a_probe_stops_posts_until_resume() {
     let world = storm(40, &ScriptedCause::Permanent(Failure::text(NO_CREDITS)));
     let (site, mut worker) = site(world, &format!("{AUTO}share-floor = 500\n")).await;
     for _ in 0..30 {

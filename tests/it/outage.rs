@@ -1,4 +1,4 @@
-//! What befalls the ledger while `serve` has it open: the service keeps running, reports what is wrong, and continues.
+//! Ledger failures while `serve` runs: the service keeps running, reports the problem, and continues.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -179,7 +179,7 @@ async fn a_ledger_that_is_locked_for_minutes_is_reported_and_work_resumes_automa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_ahead_log_that_is_removed_under_a_service_ends_it_with_all_it_knew_in_the_ledger() {
+async fn removing_the_write_ahead_log_ends_the_service_without_data_loss() {
     let watched = Watched::new().await;
     let ledger = watched.site.path("ledger.db");
     let mut child = watched.serve();

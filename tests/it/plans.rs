@@ -42,7 +42,7 @@ pub(crate) async fn scanned(world: World) -> (Site, Worker) {
 /// Makes a plan of these items; its id.
 pub(crate) async fn planned(site: &Site, worker: &Worker, names: &[&str]) -> String {
     let request = Request { items: names.iter().map(|name| item_id(name)).collect(), ..Request::default() };
-    worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap().plan_id
+    worker.setup.reprocessing(&worker.ledger, site.now()).draft(request, "ann").await.unwrap().plan_id
 }
 
 pub(crate) async fn approved(site: &Site, worker: &Worker, names: &[&str]) -> String {
@@ -308,7 +308,7 @@ async fn a_refused_document_is_shown_as_refused() {
     worker.reprocess(now, &CancellationToken::new()).await.unwrap();
     // Alone in its group it is not blamed: that takes others that were accepted.
     let intent = site.texts("SELECT intent_id FROM intent").remove(0);
-    worker.ledger.write(move |tx| llama_triage::internals::reprocess::refuse_item(tx, &intent)).await.unwrap();
+    worker.ledger.write(move |tx| llama_triage::internals::reprocess::intent::refuse_item(tx, &intent)).await.unwrap();
     worker.ledger.close().await.unwrap();
     let item = said(&site, &["report", "item", &item_id("i0")], 0);
     assert!(item.contains("excluded from automatic retries for a week: LlamaCloud refused the retry (404)"), "{item}");

@@ -85,7 +85,7 @@ async fn items_whose_class_has_changed_since_the_plan_are_left_out_but_for_one()
         let (site, worker) = scanned(busy(3).build()).await;
         let items = ["i0", "i1", "i2"].map(item_id).to_vec();
         let request = Request { items, permanent: true, ..Request::default() };
-        let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap();
+        let draft = worker.setup.reprocessing(&worker.ledger, site.now()).draft(request, "ann").await.unwrap();
         let (id, now) = (draft.plan_id.clone(), site.now());
         worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
         worker.ledger.close().await.unwrap();

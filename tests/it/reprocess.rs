@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use llama_triage::internals::llamacloud::Resubmission;
 use llama_triage::internals::model::BatchApi;
-use llama_triage::internals::reprocess::{Intent, IntentEvent, Request, Summary, intent, plan};
+use llama_triage::internals::reprocess::{IntentState, Request, Summary, intent, plan};
 use llama_triage::internals::service::Worker;
 use llama_triage::internals::simulator::{
     Endpoint, Failure, FaultRule, InjectedFault, Options, Outage, ScriptedCause, World, WorldBuilder, default_config,
@@ -36,7 +36,7 @@ async fn scanned(world: World) -> (Site, Worker) {
 async fn approve(site: &Site, worker: &Worker, names: &[&str]) -> u32 {
     let now = site.now();
     let request = Request { items: names.iter().map(|name| item_id(name)).collect(), ..Request::default() };
-    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", now).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger, now).draft(request, "ann").await.unwrap();
     let id = draft.plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
     draft.items
@@ -434,25 +434,34 @@ async fn a_restart_never_posts_again_what_was_planned_or_posted() {
         let (site, worker) = scanned(world(1)).await;
         let now = site.now();
         let group_id = site.texts("SELECT group_id FROM error_group").remove(0);
-        let new = intent::NewIntent {
+        let mut new = intent::Intent {
             intent_id: "01TEST".to_owned(),
             plan_id: None,
             project: "default".to_owned(),
             api: BatchApi::V1Beta,
             group_id,
             job_type: "parse".to_owned(),
-            trigger: "manual",
+            trigger: "manual".to_owned(),
             actor: "ann".to_owned(),
             reason: None,
-            job_config: "{}".to_owned(),
             parameters_hash: "h".to_owned(),
             items: vec![intent::IntentItem { item_id: item_id("i0"), attempts: 0, before: None }],
-            credits: None,
+            state: IntentState::Planned,
+            posting_at: None,
+            batch_ids: Vec::new(),
+            created_at: now,
+            clean_since: None,
+            checked_at: None,
+            error: None,
         };
-        assert!(worker.ledger.write(move |tx| intent::begin(tx, &new, now)).await.unwrap());
+        let planned = new.clone();
+        assert!(worker.ledger.write(move |tx| intent::begin(tx, &planned, "{}", None)).await.unwrap());
         if posted {
-            let (posting, _) = Intent::default().after(IntentEvent::Post { at: now }).unwrap();
-            worker.ledger.write(move |tx| intent::keep(tx, "01TEST", &posting, None, now)).await.unwrap();
+            (new.state, new.posting_at) = (IntentState::Posting, Some(now));
+            let again = new.clone();
+            worker.ledger.write(move |tx| intent::keep(tx, &new, now)).await.unwrap();
+            let twice = worker.ledger.write(move |tx| intent::keep(tx, &again, now)).await;
+            assert!(twice.is_err(), "an intent is posted at most once");
         }
         drop(worker);
         let mut worker = reopened(&site).await;

@@ -1,4 +1,4 @@
-//! Peers that repeat the secret that they got: it comes into nothing that is kept, sent or shown.
+//! Peers that echo a secret: it never appears in stored, sent or shown text.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -173,7 +173,7 @@ async fn of_two_services_started_at_once_one_serves_and_one_says_why_not() {
 
 /// Longer than a writer waits, so that the service has to live with a refusal.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_someone_else_locks_for_long_stops_nothing_for_good() {
+async fn a_long_lock_by_another_process_does_not_stop_the_service() {
     let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
     let site = Site::new(world, Options::default(), "[schedule]\nscan = \"2s\"\n").await;
     let mut child = serve(&site);

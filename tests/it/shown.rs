@@ -1,4 +1,4 @@
-//! What is shown is what is there: links, and what a dry run says of the digest that follows it.
+//! Output matches reality: links, and dry runs compared with the digest that follows.
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::notify::text;
@@ -66,7 +66,7 @@ async fn a_digest_by_hand_says_that_it_sent_what_waited() {
     drop(ledger);
     let said = site.command(&["digest"]).assert().success().get_output().stdout.clone();
     let said = String::from_utf8(said).unwrap();
-    assert!(said.starts_with("Sent 1 delivery that waited.\nNothing new to send."), "{said}");
+    assert!(said.starts_with("Sent 1 pending delivery.\nNothing new to send."), "{said}");
     assert!(out.is_dir(), "{said}");
 }
 

@@ -1,4 +1,4 @@
-//! What others reach of a running service and of its files, and where its answers go.
+//! The service's external surfaces: listener, files, and command output.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -43,7 +43,7 @@ async fn failed(job_type: JobType) -> (Site, Worker) {
 /// Plans the item by hand and approves the plan; says how many items that are.
 async fn approve(site: &Site, worker: &Worker) -> u32 {
     let (now, request) = (site.now(), Request { items: vec![item_id("i")], ..Request::default() });
-    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", now).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger, now).draft(request, "ann").await.unwrap();
     let id = draft.plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
     draft.items
@@ -93,7 +93,7 @@ async fn what_a_retry_was_billed_is_read_back_and_a_parsing_is_not_counted_twice
         let retries = &json(&["report", "retries"])["rows"][0];
         assert_eq!((&retries["billed"], &retries["credits"]), (&paid.into(), &serde_json::Value::Null));
         let request = Request { items: vec![item_id("j")], ..Request::default() };
-        let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap();
+        let draft = worker.setup.reprocessing(&worker.ledger, site.now()).draft(request, "ann").await.unwrap();
         assert_eq!(draft.billed_each, Some((paid, 1)), "as others of its group");
     }
 }
@@ -160,6 +160,6 @@ async fn what_stands_for_a_whole_batch_is_left_out_of_plans_with_its_reason() {
     let items = site.texts("SELECT item_id FROM item");
     assert!(items[0].starts_with("bat-"), "{items:?}");
     let request = Request { items, ..Request::default() };
-    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger, site.now()).draft(request, "ann").await.unwrap();
     assert!(draft.items == 0 && draft.excluded[0].why.starts_with("the whole batch failed"), "{draft:?}");
 }

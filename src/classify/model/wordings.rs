@@ -65,7 +65,7 @@ fn part(file: &str, cause: &str) -> u8 {
     first % PARTS
 }
 
-/// What tells these wordings, and how they are read into features, from others. Of the features every 16th wording is looked at.
+/// A fingerprint of these wordings and of their features; features are hashed for every 16th wording only.
 pub fn fingerprint(wordings: &[Wording]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for (at, Wording { class, cause, message, item_name, held_out }) in wordings.iter().enumerate() {

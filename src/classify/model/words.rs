@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
+use crate::grouping::body;
 use crate::grouping::item_name::mask_item_name;
-use crate::grouping::tokens::body;
 use crate::grouping::tokens::neighbours::shape;
+use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::token::{Token, TokenKind, WordShape};
-use crate::grouping::tokens::tokenizer::Scanner;
 
-/// Features are numbered by a hash of so many bits.
+/// Bits of the hash that numbers features.
 pub const BITS: u32 = 17;
 
-/// Parts of words have so many letters.
+/// Letters of a part of a word.
 const PART_LENGTHS: std::ops::RangeInclusive<usize> = 3..=5;
 /// In scripts without spaces every run of up to so many characters is a word.
 const DENSE_LENGTH: usize = 4;
@@ -45,10 +45,10 @@ pub(crate) struct Feature {
     pub words: (u16, u16),
 }
 
-/// The features of a message, each once.
+/// The features of a message.
 #[derive(Debug, Default)]
 pub(crate) struct Features {
-    /// In order of buckets.
+    /// In no order; what is there twice counts twice, for sorting them would take as long as reading the message.
     pub found: Vec<Feature>,
     /// Where each word stands in the masked text, as byte ranges.
     words: Vec<(u32, u32)>,
@@ -271,9 +271,6 @@ impl Reader {
         }
         self.add(mix(LENGTH, u64::from((self.hashes.len() + 1).ilog2())), FeatureKind::Word, (0, last));
         self.add(ALWAYS, FeatureKind::Word, (0, last));
-        let found = &mut self.features.found;
-        found.sort_unstable_by_key(|feature| (feature.bucket, std::cmp::Reverse(feature.kind), feature.words));
-        found.dedup_by_key(|feature| feature.bucket);
         self.features
     }
 }
@@ -330,12 +327,9 @@ mod tests {
     }
 
     #[test]
-    fn each_feature_is_there_once_and_quotes_what_it_was_read_in() {
+    fn each_feature_quotes_what_it_was_read_in() {
         let text = MaskedText::read("the the the connection", None);
         let features = text.features();
-        let mut buckets: Vec<u32> = features.found.iter().map(|feature| feature.bucket).collect();
-        buckets.dedup();
-        assert_eq!(buckets.len(), features.found.len());
         assert!(features.found.iter().any(|feature| text.quote_words(&features, feature.words) == "the connection"));
     }
 }

@@ -92,7 +92,7 @@ pub struct Rules {
     rules: Vec<CompiledRule>,
 }
 
-/// So many words are shown for a decision of the model.
+/// Words shown for a decision of the model, at most.
 const REASONS: usize = 3;
 
 /// The layer's name where the model decided.
@@ -120,7 +120,7 @@ impl Rules {
         Rules { rules: Vec::new() }
     }
 
-    /// What tells the shipped table and model from those of another version.
+    /// A fingerprint of the shipped table and model.
     pub(crate) fn shipped_fingerprint() -> String {
         format!("{:x?} {}", weights::shipped().trained_on, signals::TABLE)
     }

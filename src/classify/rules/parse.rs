@@ -56,7 +56,7 @@ pub enum RulesError {
     #[error("rules cannot be read: {0}")]
     Toml(#[from] toml::de::Error),
     /// A regular expression does not compile.
-    #[error("rule {rule:?} has a bad pattern {pattern:?}: {problem}")]
+    #[error("rule {rule:?} has an invalid pattern {pattern:?}: {problem}")]
     Pattern {
         /// The rule's name.
         rule: String,
@@ -69,7 +69,7 @@ pub enum RulesError {
     #[error("rule {0:?} has no condition: give it at least one of match, http, skip-reason, code, kind, job-type")]
     NoCondition(String),
     /// Two rules of one file share a name.
-    #[error("two rules are called {0:?}")]
+    #[error("two rules have the name {0:?}")]
     DuplicateName(String),
     /// The patterns of a rule are too large together.
     #[error("the patterns of a rule are too large together: {0}")]

@@ -39,8 +39,9 @@ pub(crate) struct Signal {
     pub words: String,
 }
 
-/// In a message of more words a status is one word of many: what the others say may be the reason for it.
-const STATUS_WORDS: usize = 6;
+/// In a message of more words a code or a status is one word of many: what the others say may be the reason for it.
+const CODE_WORDS: usize = 6;
+const STATUS_WORDS: usize = 4;
 
 type ByClass<T> = BTreeMap<Class, Vec<T>>;
 
@@ -112,7 +113,10 @@ impl Signals {
     /// The signal in a message; none if there is none, or those of the strongest kind contradict each other. Of several sentences
     /// the longest counts.
     pub(crate) fn find(&self, text: &MaskedText) -> Option<Signal> {
-        let codes = || text.words().filter_map(|word| self.code(word).map(|class| (class, word.to_owned())));
+        let codes = || {
+            let found = text.words().filter_map(|word| self.code(word).map(|class| (class, word.to_owned())));
+            found.take(if has_at_most(text, CODE_WORDS) { usize::MAX } else { 0 })
+        };
         let sentence = self
             .sentence(text)
             .map(|found| Some(Signal { class: found.class, kind: SignalKind::Text, words: found.written.clone() }));
@@ -133,8 +137,7 @@ impl Signals {
 
     /// The statuses of a message that says little else.
     fn statuses(&self, text: &MaskedText) -> Vec<(Class, String)> {
-        let is_short = text.words().take(STATUS_WORDS + 1).count() <= STATUS_WORDS;
-        if !is_short || !has_status(text.whole()) {
+        if !has_at_most(text, STATUS_WORDS) || !has_status(text.whole()) {
             return Vec::new();
         }
         let left = text.unmasked_words();
@@ -176,6 +179,10 @@ fn agreed(kind: SignalKind, mut found: impl Iterator<Item = (Class, String)>) ->
     let (class, words) = found.next()?;
     let agree = found.all(|(other, _)| other == class);
     Some(agree.then_some(Signal { class, kind, words }))
+}
+
+fn has_at_most(text: &MaskedText, words: usize) -> bool {
+    text.words().take(words + 1).count() <= words
 }
 
 /// Whether there is a number that may be a status of an error; most messages have none.
@@ -220,6 +227,13 @@ mod tests {
     fn signals_that_contradict_each_other_decide_nothing() {
         assert_eq!(found("PDF_IS_PROTECTED after ECONNRESET"), None);
         assert_eq!(found("HTTP 429 after HTTP 503"), None);
+    }
+
+    #[test]
+    fn a_code_or_status_among_many_words_is_left_to_the_model() {
+        assert_eq!(found("ConnectionResetError"), Some((Class::Transient, SignalKind::Code)));
+        assert_eq!(found("ConnectionResetError came after the reader found that the file is encrypted"), None);
+        assert_eq!(found("500: upstream said that the credits are used up"), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The command line of `group …`: what people say of groups. Works beside a running service.
+//! The command line of `group …`: user actions on groups. Works beside a running service.
 
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
@@ -71,7 +71,7 @@ pub enum GroupCommand {
         /// Text of the note
         text: String,
     },
-    /// Close its open items as not worth action; a newer failure reopens them
+    /// Close a group's open items; a newer failure reopens them
     Dismiss(Reasoned),
     /// Undo dismiss: reopen the dismissed items
     Undismiss(Reasoned),
@@ -84,7 +84,7 @@ pub enum GroupCommand {
         #[arg(value_name = "INTO")]
         into: String,
     },
-    /// Set its class by hand; prints the rule that keeps it
+    /// Set a group's class; prints the [[rule]] to add to the configuration
     Class {
         /// Group id; may be shortened
         #[arg(value_name = "GROUP")]
@@ -96,7 +96,7 @@ pub enum GroupCommand {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// Change its title
+    /// Change a group's title
     Rename {
         /// Group id; may be shortened
         #[arg(value_name = "GROUP")]
@@ -150,12 +150,12 @@ pub struct SilenceArgs {
     /// Matches items with this skip reason
     #[arg(long, value_name = "REASON")]
     skip_reason: Option<String>,
-    /// Show which groups it would cover; silence nothing
+    /// Show which groups the silence would cover, without creating it
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Does what a user says of groups and prints a line for each. Times of day are those of `zone`.
+/// Runs the actions and prints a line for each group. Times of day are in `zone`.
 pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person, zone: &TimeZone) -> anyhow::Result<Exit> {
     match command {
         GroupCommand::Ack { ids, length, until } => {
@@ -235,7 +235,7 @@ async fn begin_silence(args: SilenceArgs, ledger: &Ledger, by: Person) -> anyhow
 /// What a silence would cover, a line for each group.
 fn preview(covered: &[Covered]) -> String {
     if covered.is_empty() {
-        return "It would cover no open item.".to_owned();
+        return "The silence would cover no open item.".to_owned();
     }
     let lines = covered.iter().map(|group| {
         let left = if group.covered < group.open_items { "; its other items are still reported" } else { "" };

@@ -29,7 +29,7 @@ pub(crate) async fn preview(
     Ok(ledger.dry_run(work).await?)
 }
 
-/// Sends the channel a made-up digest that says it is a test. The ledger knows nothing of it, so a random id stands for its.
+/// Sends the channel a made-up digest that says it is a test. It is not stored in the ledger, so its id is random.
 ///
 /// # Errors
 /// The channel does not take it.

@@ -70,7 +70,7 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
         Some(decision) => say!("{}: {}", decision.whole.digest_id, decision.headlines()),
         None => {
             if deliveries.sent > 0 {
-                say!("Sent {} that waited.", count(deliveries.sent.into(), "delivery", "deliveries"));
+                say!("Sent {}.", count(deliveries.sent.into(), "pending delivery", "pending deliveries"));
             }
             let rehearsal = digest::preview(&ledger, &setup.triage, request).await?;
             say!("{}", digest::not_due_message(&rehearsal, &setup.triage));
@@ -85,7 +85,7 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
 
 /// What a user asks for, with the same line about budgets that a cycle's digest has.
 async fn request(ledger: &Ledger, setup: &Setup, by_hand: bool, now: Timestamp) -> anyhow::Result<TriageRequest> {
-    let budget = setup.reprocessing(ledger).budget(now).await?;
+    let budget = setup.reprocessing(ledger, now).budget_line().await?;
     Ok(TriageRequest { by_hand, budget, ..TriageRequest::at(now) })
 }
 
@@ -125,6 +125,6 @@ fn find<'s>(setup: &'s Setup, name: &str) -> anyhow::Result<&'s Channel> {
     let found = setup.channels.iter().find(|channel| channel.name == name);
     found.map(AsRef::as_ref).ok_or_else(|| {
         let names: Vec<&str> = setup.channels.iter().map(|channel| channel.name.as_str()).collect();
-        crate::actions::act::ActError::NotFound(format!("channel `{name}`; there are: {}", names.join(", "))).into()
+        crate::actions::act::ActError::NotFound(format!("channel `{name}`; configured: {}", names.join(", "))).into()
     })
 }

@@ -26,7 +26,7 @@ pub(crate) struct ReportResult {
     pub(crate) matching: Option<u64>,
     /// How many of those are shown, where they are not the rows.
     pub(crate) shown: Option<u64>,
-    /// There are more than are shown, and no one counted how many.
+    /// There are more rows than are shown; the total is not counted.
     pub(crate) more: bool,
     pub(crate) charts: Option<Charts>,
     pub(crate) warnings: Vec<String>,
@@ -35,7 +35,7 @@ pub(crate) struct ReportResult {
 /// The time a user's own statement may take.
 const STATEMENT_TIME: Duration = Duration::from_secs(10);
 
-/// Answers, and says which words of the filters stand for nothing in the ledger: they may be mistyped.
+/// Runs the query, and warns about filter values that are not in the ledger: they may be mistyped.
 pub(crate) fn ask(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     let mut found = answer(asked)?;
     for (option, word) in store::unknown_filter_values(asked.reading, asked.filter)? {

@@ -1,4 +1,4 @@
-//! Arguments to filters: what makes no sense is refused with what would.
+//! Arguments to filters; an error for an invalid argument lists the valid ones.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

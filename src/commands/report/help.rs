@@ -3,7 +3,7 @@
 /// The end of `report -h`.
 pub(crate) const SHORT: &str = "\
 Queries: summary (default) groups group items item record batches batch skipped trend retries mttr digests deliveries audit sql
-`report --help` shows which question each one answers.";
+`report --help` explains each query.";
 
 /// The end of `report --help`.
 pub(crate) const QUESTIONS: &str = "\
@@ -35,7 +35,7 @@ For scripts:
   Only the ids of open items               llama-triage report items --state open --columns item_id --no-header --format tsv
 
 Exit codes: 0 answered (also when the answer is empty), 1 failed, 2 usage, 3 id not found, 4 ledger missing,
-unreadable, older or newer, 5 stale (--require-fresh), 10 a --fail-if holds.
+unreadable, older or newer, 5 stale (--require-fresh), 10 --fail-if matched.
 JSON is described in docs/report-json.md.";
 
 /// The example commands of the help, without the program's name.

@@ -31,7 +31,7 @@ pub(crate) fn join(parts: &[LedgerAnswer], format: ReportFormat, header: bool) -
         ReportFormat::Json => envelope(parts).map_err(ReportOutcome::failed),
         ReportFormat::Csv => records(parts, header).map_err(ReportOutcome::failed),
         ReportFormat::Html => {
-            Err(ReportOutcome::Usage("a page shows one ledger: ask for one page per --ledger".to_owned()))
+            Err(ReportOutcome::Usage("--format html supports one ledger: run it once per --ledger".to_owned()))
         }
     }
 }

@@ -30,7 +30,6 @@ use crate::report::format::answer::{Answer, Heading};
 use crate::report::format::layout::{AnswerLayout, ago};
 use crate::report::format::{ReportFormat, render};
 use crate::report::store::{ConfiguredBudget, Freshness, ReadTransaction, addresses, freshness};
-use crate::reprocess::facts::limits;
 
 /// What a report needs beyond its arguments.
 pub struct Surroundings<'a> {
@@ -135,7 +134,7 @@ fn ask_one(
         format,
         now: around.now,
         budget: budget(around.config),
-        limits: around.config.map(|config| limits(&config.reprocess)),
+        retry_settings: around.config.map(|config| config.reprocess.clone()),
         next_digest_at: around.next_digest_at,
     };
     let found = ask::ask(&asked)?;

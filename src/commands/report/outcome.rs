@@ -11,7 +11,7 @@ pub enum ReportOutcome {
     Done,
     /// Something failed.
     Failed(anyhow::Error),
-    /// The question makes no sense.
+    /// The arguments are invalid.
     Usage(String),
     /// An id is not there, or a shortened one fits several.
     NotFound(String),
@@ -36,7 +36,7 @@ impl ReportOutcome {
                 Some(format!("{error}{source}"))
             }
             ReportOutcome::Stale(text) => Some(format!("stale: {text}")),
-            ReportOutcome::FailIf(condition) => Some(format!("{condition} holds")),
+            ReportOutcome::FailIf(condition) => Some(format!("--fail-if {condition} matched")),
         }
     }
 

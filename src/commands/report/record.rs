@@ -1,7 +1,7 @@
 //! `report record`: the record of an item's job, asked from LlamaCloud with the project's key and printed as JSON.
 
 use crate::actions::act::ActError;
-use crate::actions::record;
+use crate::actions::record::{self, RecordError};
 use crate::commands::report::args::ReportArgs;
 use crate::commands::report::filters;
 use crate::commands::report::outcome::ReportOutcome;
@@ -34,7 +34,11 @@ pub(crate) async fn run(args: &ReportArgs, setup: &Setup) -> anyhow::Result<Exit
         let view = ReportView::new(&reading, &whole, Timestamp::now(), &linker).map_err(ActError::from)?;
         record::key(&view, args.subject.as_deref().unwrap_or_default()).map_err(ActError::from)?
     };
-    match record::ask(&setup.projects, &key).await? {
+    let asked = record::ask(&setup.projects, &key).await.map_err(|error| match error {
+        RecordError::NoJob(item) => ActError::NotFound(format!("job of item {item}: LlamaCloud named none")).into(),
+        error => anyhow::Error::new(error),
+    });
+    match asked? {
         Some(record) => say!("{}", inert(record)),
         None => {
             let job = key.job_id.unwrap_or_default();

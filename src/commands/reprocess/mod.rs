@@ -1,7 +1,6 @@
-//! The command line of `reprocess …` and `breaker …`: plan, approve, look, take back. Works beside a running service.
+//! The command line of `reprocess …` and `breaker …`: plan, apply, status, cancel. Works beside a running service.
 
 pub(crate) mod apply;
-pub(crate) mod choose;
 pub(crate) mod plan;
 pub(crate) mod show;
 
@@ -15,12 +14,11 @@ use crate::actions::resume;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::model::text::lines;
-use crate::reprocess::facts::limits;
-use crate::reprocess::intents::end::{EndError, GiveUp, cancel, give_up};
-use crate::reprocess::plans::approved::cancel_plan;
+use crate::reprocess::intents::end::{EndError, cancel, give_up};
 use crate::reprocess::plans::draft::Request;
+use crate::reprocess::plans::execute::cancel_plan;
 use crate::reprocess::store::named::{self, short};
-use crate::reprocess::store::{intent, retriable};
+use crate::reprocess::store::{intent, items};
 use crate::say;
 use crate::scan::apis::restore_apis;
 use crate::service::setup::Setup;
@@ -47,12 +45,12 @@ pub enum ReprocessCommand {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// Resume retries: of a group whose probes were all lost, or of a project whose account was stopped or that waits
+    /// Resume retries of a group whose probes all failed, or of a project that is stopped or waiting
     Resume {
         /// A group, a project, or `all` projects
         #[arg(value_name = "GROUP|PROJECT")]
         scope: String,
-        /// Why; the audit keeps it
+        /// Reason, recorded in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
@@ -82,7 +80,7 @@ pub enum BreakerCommand {
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
-    choose: choose::ChooseArgs,
+    choose: plan::ChooseArgs,
     /// Maximum number of items
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
@@ -128,9 +126,7 @@ pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> 
     match command {
         ReprocessCommand::Plan(args) => draft(*args, &ledger, &setup, by).await,
         ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,
-        ReprocessCommand::Status { format } => {
-            show::status(&ledger, &limits(&setup.config.reprocess), by.now, format).await
-        }
+        ReprocessCommand::Status { format } => show::status(&ledger, &setup.config.reprocess, by.now, format).await,
         ReprocessCommand::Resume { scope, reason } => {
             say!("{}", resume::resume_scope(&ledger, &scope, &reason, by).await?.said);
             Ok(Exit::Done)
@@ -140,7 +136,7 @@ pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> 
     }
 }
 
-/// What `breaker reset` was before it was called `reprocess resume`.
+/// Resumes retries under the old command name, `breaker reset`.
 pub(crate) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let BreakerCommand::Reset { scope, reason } = command;
     say!("{}", resume::resume_scope(ledger, &scope, &reason, by).await?.said);
@@ -149,15 +145,15 @@ pub(crate) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Pe
 
 async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
     let permanent = args.permanent || args.choose.names_them();
-    let items = choose::chosen(args.choose, &setup.config.ledger.path, &setup.zone, by.now)?;
-    let which = retriable::Which::Items(items.clone());
-    let known = ledger.read(move |connection| retriable::items(connection, &which)).await?;
+    let items = plan::chosen(args.choose, &setup.config.ledger.path, &setup.zone, by.now)?;
+    let which = items::Which::These(items.clone());
+    let known = ledger.read(move |connection| items::items(connection, &which)).await?;
     let known: HashSet<&str> = known.iter().map(|row| row.item_id.as_str()).collect();
     if let Some(unknown) = items.iter().find(|id| !known.contains(id.as_str())) {
         return Err(ActError::NotFound(format!("item {unknown}; `llama-triage report items` lists them")).into());
     }
     let request = Request { items, limit: args.limit, force_attempts: args.force_attempts, permanent };
-    let draft = setup.reprocessing(ledger).draft(request, &by.name, by.now).await?;
+    let draft = setup.reprocessing(ledger, by.now).draft(request, &by.name).await?;
     plan::show(&draft, args.format)?;
     Ok(Exit::Done)
 }
@@ -215,12 +211,12 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
     let reason = reason(why)?;
     let id = meant(ledger, id, &[Kind::Intent]).await?;
     let (id, shown) = (id.as_str(), short(&id));
-    let act = GiveUp { intent_id: id, actor: &by.name, reason: &reason, now: by.now };
-    let given_up = give_up(ledger, &setup.config, act).await;
+    let projects = setup.config.project.iter().map(|project| project.name.clone()).collect();
+    let given_up = give_up(ledger, projects, (id, &by.name, &reason), by.now).await;
     let items = given_up
         .map_err(|error| not_ended(error, &format!("intent {id}"), &format!("{shown} cannot be abandoned: ")))?;
     say!(
-        "Intent {shown} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
+        "Intent {shown} abandoned: {items} items without an outcome can be retried. If LlamaCloud did process them, a retry is billed again."
     );
     Ok(Exit::Done)
 }
@@ -229,7 +225,7 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
 const NEWEST: u32 = 20;
 
 /// The intents that `status` shows: those that are not over, then the newest others; and whether there are more.
-async fn intents(ledger: &Ledger) -> anyhow::Result<(Vec<intent::StoredIntent>, bool)> {
+async fn intents(ledger: &Ledger) -> anyhow::Result<(Vec<intent::Intent>, bool)> {
     let found = ledger.read(|connection| {
         let mut all = intent::unsettled(connection)?;
         let mut newest = intent::newest(connection, NEWEST + 1)?;

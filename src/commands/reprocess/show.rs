@@ -6,15 +6,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::commands::reprocess::{Format, intents};
+use crate::config::reprocess::ReprocessConfig;
 use crate::exit::Exit;
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger};
 use crate::model::text::{count, lines};
-use crate::reprocess::plans::approved::{begun, result_by_now, too_many, waits_until};
 use crate::reprocess::plans::draft::Draft;
+use crate::reprocess::plans::execute::result_by_now;
 use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
-use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::intent::StoredIntent;
+use crate::reprocess::plans::waits::{begun, too_many, waits_until};
+use crate::reprocess::store::intent::Intent;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::reprocess::store::{attempt, history};
@@ -39,7 +40,12 @@ pub(crate) fn held(hold: &Hold) -> String {
     format!("retries of project {} ({}{until}){why}", hold.project, hold.state)
 }
 
-pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
+pub(crate) async fn status(
+    ledger: &Ledger,
+    config: &ReprocessConfig,
+    now: Timestamp,
+    format: Format,
+) -> anyhow::Result<Exit> {
     let mut rows = Vec::new();
     let (shown, more) = intents(ledger).await?;
     for intent in shown {
@@ -53,7 +59,7 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
     let holds = ledger.read(move |connection| holds(connection, now)).await?;
     let groups = ledger.read(history::retried).await?;
     let groups: Vec<(String, GroupOutlook)> =
-        groups.into_iter().map(|(project, group)| (project, GroupOutlook::new(&group, limits, now))).collect();
+        groups.into_iter().map(|(project, group)| (project, GroupOutlook::new(&group, config, now))).collect();
     match format {
         Format::Json => {
             let answer = json!({
@@ -123,7 +129,7 @@ fn group_row(project: &str, group: &GroupOutlook) -> Value {
     })
 }
 
-/// The plans that are over, with what is known by now of what came of them.
+/// The finished plans, with their results as known now.
 fn over(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
     let mut plans = plan::ended_since(connection, now - PLANS_SHOWN)?;
     for plan in &mut plans {
@@ -134,7 +140,7 @@ fn over(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, Ledg
 
 /// A plan that waits for a person; nothing if there is nothing in it to submit.
 fn describe_waiting(plan: &StoredPlan) -> anyhow::Result<String> {
-    let (draft, id): (Draft, _) = (serde_json::from_str(&plan.model)?, short(&plan.plan_id));
+    let (draft, id) = (Draft::of(plan)?, short(&plan.plan_id));
     Ok(match draft.items {
         0 => String::new(),
         _ => format!(
@@ -147,8 +153,8 @@ fn describe_waiting(plan: &StoredPlan) -> anyhow::Result<String> {
 
 /// What an approved plan waits for.
 async fn awaited(plan: &StoredPlan, ledger: &Ledger, now: Timestamp) -> anyhow::Result<String> {
-    let stands = if plan.executed_at.is_some() { "begun" } else { "approved" };
-    let draft: Draft = serde_json::from_str(&plan.model)?;
+    let stands = if plan.executed_at.is_some() { "started" } else { "approved" };
+    let draft = Draft::of(plan)?;
     Ok(match waits_until(ledger, &draft, begun(plan), now).await? {
         Some(until) => {
             format!("{stands}, {}: the first cycle after that continues", too_many(until))
@@ -169,12 +175,12 @@ fn needs_decision(group_id: &str) -> String {
     format!("; `llama-triage reprocess resume {group_id} --reason TEXT` tries again")
 }
 
-/// What went wrong with an intent; none once its batch is known, for an unclear answer was cleared up by that.
-fn post_error(intent: &StoredIntent) -> Option<&str> {
-    intent.error.as_deref().filter(|_| intent.intent.state.batch_ids().is_empty())
+/// The error of an intent; none once its batch is known, because that resolves an unclear response.
+fn post_error(intent: &Intent) -> Option<&str> {
+    intent.error.as_deref().filter(|_| intent.batch_ids.is_empty())
 }
 
-fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
+fn row(intent: &Intent, outcomes: &[(String, u32)]) -> Value {
     json!({
         "intent_id": intent.intent_id,
         "plan_id": intent.plan_id,
@@ -182,17 +188,17 @@ fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
         "group_id": intent.group_id,
         "trigger": intent.trigger,
         "actor": intent.actor,
-        "state": intent.word,
+        "state": intent.state.to_string(),
         "items": intent.items.len(),
-        "batch_ids": intent.intent.state.batch_ids(),
+        "batch_ids": intent.batch_ids,
         "created_at": intent.created_at,
-        "posting_at": intent.intent.posting_at,
+        "posting_at": intent.posting_at,
         "outcomes": outcomes.iter().cloned().collect::<BTreeMap<String, u32>>(),
         "error": post_error(intent),
     })
 }
 
-fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
+fn line(intent: &Intent, outcomes: &[(String, u32)]) -> String {
     let told: Vec<String> =
         outcomes.iter().map(|(outcome, items)| format!("{items} {}", outcome.replace('_', " "))).collect();
     let error = post_error(intent).map_or_else(String::new, |error| format!("  {error}"));
@@ -200,7 +206,7 @@ fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
         "{}  {:.0}  {:<13} {:>10}  {}  {}{error}\n",
         short(&intent.intent_id),
         intent.created_at,
-        intent.word,
+        intent.state,
         items(intent.items.len()),
         intent.group_id,
         told.join(", ")

@@ -287,7 +287,7 @@ async fn a_fault_is_reported_when_it_begins_and_when_it_ends() {
     assert_eq!((told.faults.len(), told.faults[0].ended, told.totals.faults), (1, false, 1));
     raise(&mut world, 20);
     assert_eq!(world.triage(21), None);
-    // Over and back before anyone heard of it: it simply goes on.
+    // It ended and recurred before it was reported: it counts as one fault.
     world.seed.write(|tx| fault::clear(tx, "scan:prod", t(22))).unwrap();
     raise(&mut world, 23);
     assert_eq!(world.triage(24), None);
@@ -347,7 +347,7 @@ async fn a_merge_breaks_no_ack_but_unreported_items_count() {
 }
 
 #[tokio::test]
-async fn downtime_is_said_in_the_next_digest() {
+async fn downtime_is_reported_in_the_next_digest() {
     let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 1, t(1));
     for minutes in (-55..3).step_by(5) {

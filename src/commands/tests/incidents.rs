@@ -20,7 +20,7 @@ async fn a_paging_channel_gets_one_incident_for_an_episode_and_its_end_at_once()
     let opened = content(&world, "D-20260601-01");
     assert_eq!(opened.changes.iter().map(|e| e.group_id.as_str()).collect::<Vec<_>>(), ["login"]);
     world.seed.recover("login", t(5));
-    // An end alone is no reason for a mail, but the pager hears of it at once.
+    // A resolve alone sends no mail, but the pager gets it at once.
     let ended = world.triage(6).unwrap();
     assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE digest_id = ?1", &ended.digest_id), 1);
     let said = world.seed.text("SELECT channel FROM delivery WHERE digest_id = ?1", &ended.digest_id);
@@ -118,7 +118,7 @@ async fn the_end_of_a_fault_reaches_the_pager_after_an_hour_and_the_others_with_
 }
 
 #[tokio::test]
-async fn a_fault_that_is_back_pages_no_one_in_quiet_hours_soon_or_late() {
+async fn a_recurring_fault_does_not_page_in_quiet_hours() {
     let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
@@ -168,7 +168,7 @@ async fn the_end_of_a_fault_is_reported_although_it_recurred_unseen_in_between()
 }
 
 #[tokio::test]
-async fn an_incident_ends_although_the_next_episode_began_before_anybody_looked() {
+async fn an_incident_is_resolved_although_the_next_episode_began_before_the_next_check() {
     let mut world = with_incident().await;
     world.seed.recover("login", t(5));
     // The episode closes and opens in one look after the other, before a digest may be sent to anyone.

@@ -31,11 +31,11 @@ pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
         for name in UUIDS {
             let value = one.config.get(name);
             if value.is_some_and(|value| !value.as_str().is_some_and(is_uuid)) {
-                say(format!("{key}.config.{name}"), "it must be a bare uuid: LlamaCloud refuses anything else (422)");
+                say(format!("{key}.config.{name}"), "must be a bare uuid: LlamaCloud rejects anything else (422)");
             }
         }
         if !config.project.is_empty() && !used_apis(config).any(|api| one.is_taken_by(api)) {
-            let text = "no project can use it, as jobs would run with the API's defaults: api = \"v1-beta\" needs \
+            let text = "no project can use it, and jobs would run with the API's defaults: api = \"v1-beta\" needs \
                         parameters = { … } in it for parse jobs, and api = \"v2\" takes its fields without that table";
             say(format!("{key}.config"), text);
         }
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(complaints("v1-beta", &[&with("\"7c9e6679-7425-40de-944b-e07fc1f90ae7\"")]), "");
         for id in ["\"clf-1\"", "5"] {
             let said = complaints("v1-beta", &[&with(id)]);
-            assert!(said.contains("reprocess.job-config[0].config.id: it must be a bare uuid"), "{said}");
+            assert!(said.contains("reprocess.job-config[0].config.id: must be a bare uuid"), "{said}");
         }
     }
 

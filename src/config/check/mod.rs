@@ -129,7 +129,7 @@ fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
         for address in channel.from.iter().chain(&channel.to) {
             if address.parse::<lettre::message::Mailbox>().is_err() {
                 let key = if channel.from.as_ref() == Some(address) { "from" } else { "to" };
-                say(key, &format!("`{address}` is no mail address"));
+                say(key, &format!("`{address}` is not a mail address"));
             }
         }
         if channel.smtp_hello.as_deref().is_some_and(|name| !is_hello(name)) {
@@ -191,7 +191,7 @@ fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
 
 fn check_console(config: &Config, say: &mut impl FnMut(String, &str)) {
     if config.console.enabled && config.service.listen.is_none() {
-        let text = "needs service.listen, such as \"127.0.0.1:9180\": the console is answered there";
+        let text = "needs service.listen, such as \"127.0.0.1:9180\": the console is served there";
         say("console.enabled".to_owned(), text);
     }
     if let Some(url) = &config.service.public_url {
@@ -232,10 +232,10 @@ fn check_digest(config: &Config, say: &mut impl FnMut(String, &str)) {
 fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
     let reprocess = &config.reprocess;
     if !(0.0..=1.0).contains(&reprocess.max_share) {
-        say("reprocess.max-share".to_owned(), "a share between 0 and 1; 0 for no such limit");
+        say("reprocess.max-share".to_owned(), "must be a share between 0 and 1; 0 for no limit");
     }
     if reprocess.rests.is_empty() || reprocess.rests.iter().any(|rest| !rest.is_positive()) {
-        say("reprocess.rests".to_owned(), "needs at least one rest, each longer than zero");
+        say("reprocess.rests".to_owned(), "needs at least one pause, each longer than zero");
     }
     if !(reprocess.worth > 0.0 && reprocess.worth < 1.0) {
         say("reprocess.worth".to_owned(), "a share above 0 and below 1");

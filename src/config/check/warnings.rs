@@ -1,4 +1,4 @@
-//! What a configuration may say but probably does not mean: told by `check-config` and `doctor`, refused by no one.
+//! Warnings about settings that are valid but probably unintended, for `check-config` and `doctor`.
 
 use crate::config::Config;
 use crate::config::channel::{ChannelConfig, ChannelKind};
@@ -54,7 +54,7 @@ fn unheard_pages(kinds: &[ChannelKind]) -> String {
     said.to_owned()
 }
 
-/// What is said of a project's id that is written as answers of the API write it, with a prefix.
+/// The warning for a project id with the prefix that responses of the API have.
 fn prefixed_id_warning(id: &str) -> Option<String> {
     let bare = bare_project_id(id);
     if bare != id {

@@ -28,7 +28,7 @@ pub(crate) enum FormError {
     #[error("this form is no longer valid: open the page again")]
     Invalid,
     /// It was sent before.
-    #[error("this form was sent before: nothing was done twice")]
+    #[error("this form was already submitted: nothing was done again")]
     Taken,
 }
 

@@ -1,4 +1,4 @@
-//! Which names browsers may ask by: another name that leads here is a trick with DNS.
+//! The host names that the console accepts; others may be DNS rebinding.
 
 use std::net::IpAddr;
 

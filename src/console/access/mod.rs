@@ -1,4 +1,4 @@
-//! Who may: rules without I/O, and the little that is remembered of forms and log-ins.
+//! Access control: pure rules, and the state of forms and log-ins.
 
 pub(crate) mod attempts;
 pub(crate) mod form_token;

@@ -1,4 +1,4 @@
-//! The cookie of a log-in: a name and an end, sealed with a key that is made of the token, so that it ends when the token does.
+//! The session cookie: a name and an expiry, signed with a key derived from the token, so that a new token ends all sessions.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

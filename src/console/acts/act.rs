@@ -22,8 +22,8 @@ use crate::console::{Console, Visitor};
 use crate::ledger::Ledger;
 use crate::report::filter::Filter;
 use crate::reprocess::Reprocess;
-use crate::reprocess::plans::approved::cancel_plan;
 use crate::reprocess::plans::draft::Request;
+use crate::reprocess::plans::execute::cancel_plan;
 
 /// What a form came to.
 struct Outcome {
@@ -49,13 +49,13 @@ pub(crate) async fn act((State(console), Extension(visitor)): Asked, Form(form):
 
 async fn acted(console: &Arc<Console>, visitor: &Visitor, form: &Pairs) -> Result<Response, PageError> {
     let kind = allowed(visitor, value(form, "act"))?;
-    let ledger = console.writer.clone().ok_or_else(|| PageError::Forbidden("this console only reads".to_owned()))?;
+    let ledger = console.writer.clone().ok_or_else(|| PageError::Forbidden("this console is read-only".to_owned()))?;
     let typed = || person_name(value(form, "person"));
     let name = match &visitor.person {
         Some(name) if visitor.is_known => Some(name.clone()),
         _ => typed(),
     };
-    let name = name.ok_or_else(|| PageError::Refused("your name is needed: it is kept with what you do".to_owned()))?;
+    let name = name.ok_or_else(|| PageError::Refused("enter your name: it is recorded in the audit log".to_owned()))?;
     console.take_form(visitor, value(form, "form"))?;
     let by = Person { name: name.clone(), now: console.acting_now(&ledger).await? };
     tracing::info!(person = %by.name, act = kind.word(), "an action in the console");
@@ -202,9 +202,9 @@ async fn planned(
     // Making a plan reads much and asks LlamaCloud: it has a thread to itself.
     let (ledger, by, threads) = (ledger.clone(), by.clone(), tokio::runtime::Handle::current());
     let drafted = tokio::task::spawn_blocking(move || {
-        let Some(retries) = &setup.retries else { return Err(anyhow::anyhow!("the configuration is gone")) };
-        let reprocess = Reprocess::new(&ledger, &setup.projects, &retries.rules, &retries.config);
-        threads.block_on(reprocess.draft(request, &by.name, by.now))
+        let Some(retries) = &setup.retries else { return Err(anyhow::anyhow!("the console has no configuration")) };
+        let reprocess = Reprocess::new(&ledger, &setup.projects, &retries.rules, &retries.config, by.now);
+        threads.block_on(reprocess.draft(request, &by.name))
     });
     let draft = drafted.await.map_err(|error| PageError::Internal(error.into()))??;
     let next = format!("{}/p/{}", console.base, encoded(&draft.plan_id));

@@ -1,4 +1,4 @@
-//! `/act`: asks before anything is done. A link may lead here; only the form on it acts.
+//! `GET /act`: the confirmation page. Links may point here; only its form executes the action.
 
 use axum::extract::{Extension, Query, State};
 use axum::response::{Html, IntoResponse, Response};
@@ -16,7 +16,7 @@ use crate::model::class::Class;
 use crate::report::filter::Filter;
 use crate::report::rows::{GroupRow, ItemRow};
 use crate::report::store::{group_named, groups, items, items_by_id};
-use crate::reprocess::plans::approved::draft_of;
+use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::named::short;
 use crate::triage::silence::Matcher;
 use crate::triage::store::silence::Covered;
@@ -92,8 +92,8 @@ pub(crate) fn allowed(visitor: &crate::console::Visitor, word: &str) -> Result<A
         return Ok(kind);
     }
     Err(PageError::Forbidden(match visitor.may_triage() {
-        true => "retries are switched off here (console.actions = \"retry\" allows them)".to_owned(),
-        false => "actions are switched off here (console.actions), or this console only reads".to_owned(),
+        true => "retries are switched off (set console.actions = \"retry\" to allow them)".to_owned(),
+        false => "actions are switched off (console.actions), or this console is read-only".to_owned(),
     }))
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn matchers(pairs: &Pairs) -> Vec<Matcher> {
 fn question(desk: &Desk<'_>, kind: ActKind, query: &Pairs, form: String) -> Result<String, PageError> {
     let ids = values(query, "id");
     if ids.len() > if kind.takes_several() { MOST_GROUPS } else { 1 } {
-        return Err(PageError::Refused(format!("choose at most {MOST_GROUPS} groups, and one where one is named")));
+        return Err(PageError::Refused(format!("choose at most {MOST_GROUPS} groups (one for some actions)")));
     }
     let rows = rows(desk, &ids)?;
     let into = match (kind, value(query, "into")) {
@@ -222,7 +222,7 @@ fn plan(desk: &Desk<'_>, kind: ActKind, id: &str) -> Result<Option<PlanAsked>, P
         return Ok(None);
     }
     let stored = plans::find(desk, id)?;
-    let draft = draft_of(&stored)?;
+    let draft = Draft::of(&stored)?;
     Ok(Some(PlanAsked {
         short: short(&stored.plan_id),
         plan_id: stored.plan_id,

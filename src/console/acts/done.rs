@@ -131,7 +131,7 @@ fn undo(row: &AuditRow) -> Option<Undo> {
         Some(Undo { label, fields })
     };
     let id = ("id", row.subject.as_str());
-    let undone = ("reason", "taken back");
+    let undone = ("reason", "undone");
     match row.action.as_str() {
         "ack" => form(ActKind::Unack, "Undo: withdraw it", &[id]),
         "silence" => form(ActKind::Unsilence, "Undo: end the silence", &[("silence", &row.subject)]),
@@ -153,7 +153,7 @@ fn undo(row: &AuditRow) -> Option<Undo> {
         }
         "rename" => {
             let before = detail["before"].as_str().unwrap_or_default();
-            form(ActKind::Rename, "Undo: the title before", &[id, ("title", before)])
+            form(ActKind::Rename, "Undo: restore the title", &[id, ("title", before)])
         }
         "reprocess apply" => form(ActKind::Cancel, "Cancel what is not submitted yet", &[("plan", &row.subject)]),
         _ => None,
@@ -191,7 +191,7 @@ mod tests {
         let renamed = row("rename", "g-1", Some(r#"{"before":"Old","after":"New"}"#));
         assert_eq!(fields(&renamed).as_deref(), Some("act=rename&id=g-1&title=Old"));
         let class = |to: &str| row("class", "g-1", Some(&format!("{{\"from\":\"unknown\",\"to\":\"{to}\"}}")));
-        assert_eq!(fields(&class("config")).as_deref(), Some("act=class&id=g-1&class=auto&reason=taken back"));
+        assert_eq!(fields(&class("config")).as_deref(), Some("act=class&id=g-1&class=auto&reason=undone"));
         assert_eq!(fields(&class("auto")), None);
         assert_eq!(fields(&row("merge", "g-1", Some("{\"into\":\"g-2\"}"))), None);
         assert_eq!(fields(&row("rename", "g-1", Some("not json"))).as_deref(), Some("act=rename&id=g-1&title="));

@@ -79,18 +79,18 @@ impl ActKind {
                 "Who takes care of it until it is resolved; digests and reports show it. An earlier assignment is replaced."
             }
             Unassign => "It is assigned to no one then.",
-            Note => "It is shown in digests and reports, and stays.",
-            Dismiss => "Closes the open items as not worth action. A newer failure reopens them.",
+            Note => "It is shown in digests and reports permanently.",
+            Dismiss => "Closes the open items. A newer failure reopens them.",
             Undismiss => "Opens the dismissed items again.",
             Class => {
                 "Retries and digests use it from now on. The next page has the rule that keeps it for messages like this one."
             }
-            Rename => "Digests and reports call it by the new title; an empty one restores its own.",
+            Rename => "Digests and reports show the new title; an empty one restores the original.",
             Merge => "This is permanent: the first group becomes part of the second. Its id keeps working.",
-            Retry => "Makes a plan with its cost. Nothing is submitted yet.",
+            Retry => "Creates a plan with its cost. Nothing is submitted yet.",
             Apply => "The items are checked again and submitted. This costs credits.",
-            Cancel => "What is not submitted yet is not submitted.",
-            Resume => "Retries go on with one document.",
+            Cancel => "Items that are not submitted yet will not be submitted.",
+            Resume => "Retries resume with one item.",
         }
     }
 

@@ -7,6 +7,7 @@ use crate::console::error::PageError;
 use crate::console::pages::{Pairs, chart};
 use crate::report::detail::{BatchHit, EpisodeRow, GroupDetail};
 use crate::report::filter::Filter;
+use crate::report::format::columns::detail::class;
 use crate::report::history::{AttemptRow, AuditRow};
 use crate::report::rows::ItemRow;
 use crate::report::store::{attempts, audit, group, items};
@@ -33,6 +34,8 @@ struct Page {
     group: GroupDetail,
     /// Of the items of the batches that are shown and whose size is known.
     share: Option<f64>,
+    /// Its class, how likely it is right, and what decided.
+    class: String,
     acts: Vec<Act>,
     chart: String,
     items: Vec<ItemRow>,
@@ -64,6 +67,7 @@ pub(crate) fn show(desk: &Desk<'_>, id: &str, query: &Pairs) -> Result<String, P
     let view = desk.view(&newest)?;
     let shown = Page {
         share: share(&detail.batches_hit),
+        class: class(&detail),
         acts: acts(desk, &detail),
         chart: chart(desk, of_group.clone(), HOURS)?,
         paging: Paging::new(page, items.len() as u64, Some(detail.present_items), &[]),

@@ -13,7 +13,7 @@ use crate::report::filter::Filter;
 use crate::report::format::layout::{counted, grouped};
 use crate::report::store::{groups, summary};
 use crate::report::summary::SummaryRow;
-use crate::reprocess::plans::approved::draft_of;
+use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan;
 
@@ -57,7 +57,7 @@ pub(crate) fn show(desk: &Desk<'_>) -> Result<String, PageError> {
     let mut needs = paging(desk)?;
     needs.extend(decisions(&summary));
     for plan in plan::unapplied(view.connection, desk.now)? {
-        let items = draft_of(&plan)?.items;
+        let items = Draft::of(&plan)?.items;
         if items > 0 {
             let what = format!("Plan {}: {} to approve", short(&plan.plan_id), counted(items.into(), "item"));
             needs.push(Need {
@@ -70,7 +70,7 @@ pub(crate) fn show(desk: &Desk<'_>) -> Result<String, PageError> {
     }
     needs.extend(dead_channels(view.connection)?.into_iter().map(|channel| Need {
         detail: Some(
-            "Its newest digest could not be delivered: see `llama-triage report deliveries --failed`".to_owned(),
+            "The newest digest could not be delivered: see `llama-triage report deliveries --failed`".to_owned(),
         ),
         ..Need::new(format!("Channel {channel} is dead"))
     }));

@@ -9,8 +9,8 @@ use crate::console::desk::{Desk, Paging, ROWS, offset, page_of};
 use crate::console::error::PageError;
 use crate::console::pages::Pairs;
 use crate::report::filter::Filter;
-use crate::reprocess::plans::approved::{draft_of, result_by_now};
-use crate::reprocess::plans::draft::{Draft, DraftExclusion, DraftPost};
+use crate::reprocess::plans::draft::{Draft, DraftExclusion};
+use crate::reprocess::plans::execute::result_by_now;
 use crate::reprocess::store::named::{self, short};
 use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::reprocess::store::{attempt, intent};
@@ -84,7 +84,7 @@ pub(crate) fn list(desk: &Desk<'_>, query: &Pairs) -> Result<String, PageError> 
     let (page, whole) = (page_of(query), Filter::default());
     let plans = plan::newest(desk.view(&whole)?.connection, ROWS, offset(page))?;
     let paging = Paging::new(page, plans.len() as u64, None, &[]);
-    let plans = plans.iter().map(|plan| Ok(line(plan, draft_of(plan)?.items, desk.now)));
+    let plans = plans.iter().map(|plan| Ok(line(plan, Draft::of(plan)?.items, desk.now)));
     desk.render("plans.html", "Plans", "Plans", &Plans { plans: plans.collect::<Result<_, PageError>>()?, paging })
 }
 
@@ -138,15 +138,15 @@ pub(crate) fn show(desk: &Desk<'_>, id: &str) -> Result<String, PageError> {
     let stored = find(desk, id)?;
     let whole = Filter::default();
     let view = desk.view(&whole)?;
-    let mut draft = draft_of(&stored)?;
+    let mut draft = Draft::of(&stored)?;
     let mut intents = Vec::new();
     for intent in intent::of_plan(view.connection, &stored.plan_id)?.into_iter().take(MOST) {
         intents.push(IntentLine {
             outcomes: attempt::outcomes(view.connection, &intent.intent_id)?,
-            state: intent.word.clone(),
+            state: intent.state.to_string(),
             items: intent.items.len() as u64,
             created_at: intent.created_at,
-            error: intent.error.clone().filter(|_| intent.intent.state.batch_ids().is_empty()),
+            error: intent.error.clone().filter(|_| intent.batch_ids.is_empty()),
         });
     }
     let stands = stands(&stored, desk.now);
@@ -165,12 +165,12 @@ pub(crate) fn show(desk: &Desk<'_>, id: &str) -> Result<String, PageError> {
 
 fn chunks(draft: &Draft) -> Vec<ChunkLine> {
     let mut lines: Vec<ChunkLine> = Vec::new();
-    for DraftPost { project, chunk } in &draft.chunks {
+    for chunk in &draft.chunks {
         let items = chunk.item_ids.len() as u64;
         let same = lines.iter_mut().find(|line| {
             line.items == items
                 && line.group_id == chunk.group_id
-                && line.project == *project
+                && line.project == chunk.project
                 && line.job_type == chunk.job_type
         });
         match same {
@@ -178,7 +178,7 @@ fn chunks(draft: &Draft) -> Vec<ChunkLine> {
             None => lines.push(ChunkLine {
                 items,
                 job_type: chunk.job_type.clone(),
-                project: project.clone(),
+                project: chunk.project.clone(),
                 group_id: chunk.group_id.clone(),
                 title: draft
                     .groups

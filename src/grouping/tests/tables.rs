@@ -130,6 +130,78 @@ fn file_names_with_spaces_and_no_quotes_are_names_from_their_first_word_on() {
 }
 
 #[test]
+fn file_names_with_blanks_are_found_in_a_single_message() {
+    for (message, expected) in [
+        ("Signature of letter from Anna (2).docx missing", "Signature of <file> missing"),
+        ("no pages in Relatório final, v2_86.tiff", "no pages in <file>"),
+        ("Q3 tundra (final).pdf: damaged", "<file>: damaged"),
+        ("no owner (Plan Nord - Copy (4).pdf) set", "no owner (<file>) set"),
+        ("layout lost: quota for annex Nord.docx, page 3", "layout lost: quota for <file>, page <n>"),
+        ("could not sign minutes.docx", "could not sign <file>"),
+        ("the validator flags minutes.docx", "the validator flags <file>"),
+        ("No se pudo abrir contrato.pdf", "No se pudo abrir <file>"),
+        ("reading failed in file minutes.docx", "reading failed in file <file>"),
+    ] {
+        assert_eq!(template(message), expected, "{message:?}");
+    }
+}
+
+#[test]
+fn a_class_is_the_same_with_and_without_its_package() {
+    one_group(&["lab.io.errors.TornPageError: half", "TornPageError: half", "Lab.Io2.TornPageError: half"]);
+    one_group(&["lab2.errors.TornPage: half read", "TornPage: half read"]);
+    all_apart(&["lab.TornPageError: half", "lab.BlankPageError: half", "lab.torn: half", "lab.blank: half"]);
+}
+
+#[test]
+fn data_in_brackets_or_at_the_end_makes_no_difference() {
+    one_group(&[
+        "belt torn while feeding",
+        "belt torn while feeding (tries so far: 4)",
+        "belt torn while feeding [sheet=a.pdf]",
+        "belt torn while feeding (a.pdf)",
+        "belt torn (speed: 12) while feeding",
+        "belt torn while feeding: /var/lab/9/a.png",
+    ]);
+    all_apart(&[
+        "belt torn while feeding",
+        "belt torn while feeding (E_DRY)",
+        "belt torn while feeding (exit 3)",
+        "belt torn while feeding (jam refused 3)",
+        "belt torn while feeding: dry",
+    ]);
+}
+
+#[test]
+fn a_class_around_a_code_makes_no_difference() {
+    one_group(&[
+        "LabRequestError: HTTP 429 from the belt",
+        "HTTP 429 from the belt",
+        "LabError: HTTP 429 from the belt",
+    ]);
+    one_group(&["LabError: TornBeltError: no paper", "TornBeltError: no paper"]);
+    all_apart(&[
+        "LabError: HTTP 429 from the belt",
+        "LabError: HTTP 503 from the belt",
+        "LabError: no paper",
+        "no paper",
+    ]);
+}
+
+#[test]
+fn a_quoted_reason_counts_without_a_word_of_failure_in_it() {
+    all_apart(&["Feeding failed: \"out of paper\"", "Feeding failed: \"belt in motion\"", "Fehler: „Band im Lauf“"]);
+    all_apart(&["LabError: (1045, \"belt in motion\")", "LabError: (1045, \"tray not in place\")"]);
+    all_apart(&[r#"{"failed_trays":{"3":"belt in motion"}}"#, r#"{"failed_trays":{"3":"tray not in place"}}"#]);
+    one_group(&["Feeding failed: 'tray 7'", "Feeding failed: 'Plan B'", "Feeding failed: 'x.pdf'"]);
+}
+
+#[test]
+fn a_permission_is_kept_in_quotes_too() {
+    all_apart(&["Permission 'lab.sheets.get' denied", "Permission 'lab.sheets.print' denied"]);
+}
+
+#[test]
 fn a_body_is_read_for_what_it_says() {
     one_group(&[
         r#"{"detail":"Signature expired","request_id":"0b9f6f0e-6d3c-4c53-9a51-0f4a8e3f2d11"}"#,

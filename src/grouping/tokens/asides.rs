@@ -1,42 +1,20 @@
 //! What a message says beside the point: the time, level and process that a logger put first, and how often was tried.
 
-use crate::grouping::tokens::lexicon;
+use std::ops::Range;
+
+use crate::grouping::tokens::lexicon::{self, List};
 use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape};
 
 /// Tokens in one bracket, at most.
-const BRACKET: usize = 9;
-
-/// Levels that loggers write.
-const LEVELS: [&[u8]; 9] =
-    [b"DEBUG", b"INFO", b"NOTICE", b"WARN", b"WARNING", b"ERROR", b"FATAL", b"CRITICAL", b"TRACE"];
-
-/// Words of counting tries, alone in a bracket with a number.
-const COUNTING: [&[u8]; 20] = [
-    b"reached",
-    b"max",
-    b"maximum",
-    b"retries",
-    b"retry",
-    b"retried",
-    b"attempt",
-    b"attempts",
-    b"after",
-    b"of",
-    b"try",
-    b"tries",
-    b"tried",
-    b"times",
-    b"total",
-    b"in",
-    b"elapsed",
-    b"took",
-    b"number",
-    b"no",
-];
+const BRACKET: usize = 12;
+/// Words that may name the data in a bracket, at most.
+const NAMING: usize = 3;
 
 /// Takes out what is beside the point.
 pub(crate) fn drop_asides(text: &[u8], tokens: &mut Vec<Token>) {
-    drop_counts(text, tokens);
+    drop_data(text, tokens);
+    drop_last_place(tokens);
+    drop_wrapper(text, tokens);
     let prefix = log_prefix(text, tokens);
     if prefix > 0 && tokens[prefix..].iter().filter(|token| token.is_word()).count() >= 2 {
         tokens.drain(..prefix);
@@ -58,28 +36,62 @@ fn close_of(tokens: &[Token], at: usize) -> Option<usize> {
     tokens[at + 1..reach].iter().position(|token| token.is_punct(mark)).map(|offset| at + 1 + offset)
 }
 
-/// `(reached max retries: 6)`, `[attempt 2/3]`.
-fn drop_counts(text: &[u8], tokens: &mut Vec<Token>) {
+/// `(reached max retries: 6)`, `[file=a.pdf]`: a bracket of data with a few words that name it; at the end also data alone.
+fn drop_data(text: &[u8], tokens: &mut Vec<Token>) {
     let mut at = 0;
     while at < tokens.len() {
-        if let Some(close) = close_of(tokens, at) {
-            let inside = &tokens[at + 1..close];
-            let counts = inside.iter().all(|token| match token.part {
-                TokenKind::Word(WordShape::Code | WordShape::Status) => false,
-                TokenKind::Word(_) => COUNTING.contains(&&*word(text, token).to_ascii_lowercase()),
-                TokenKind::Slot => {
-                    let is_ratio = || bytes_of(text, token).iter().all(|byte| byte.is_ascii_digit() || *byte == b'/');
-                    token.kinds.0 & !(Kinds::NUMBER.0 | Kinds::LIST.0 | Kinds::DURATION.0) == 0 || is_ratio()
-                }
-                TokenKind::Punct => true,
-            });
-            let has = |is: fn(&Token) -> bool| inside.iter().any(is);
-            if counts && has(Token::is_word) && has(Token::is_slot) {
+        match close_of(tokens, at) {
+            Some(close) if (at == 0 || tokens[at].space) && is_data(text, tokens, at..close) => {
                 tokens.drain(at..=close);
-                continue;
             }
+            _ => at += 1,
         }
-        at += 1;
+    }
+}
+
+fn is_data(text: &[u8], tokens: &[Token], bracket: Range<usize>) -> bool {
+    let inside = &tokens[bracket.start + 1..bracket.end];
+    let speaks = |token: &Token| match token.part {
+        TokenKind::Word(WordShape::Code | WordShape::Status | WordShape::Dense) => true,
+        TokenKind::Word(_) => lexicon::is_fault(word(text, token)),
+        TokenKind::Slot | TokenKind::Punct => false,
+    };
+    if inside.iter().any(speaks) {
+        return false;
+    }
+    let words = inside.iter().filter(|token| token.is_word()).count();
+    if inside.len() == 1 || words == 0 {
+        let is_value = |token: &Token| token.is_slot() || token.part == TokenKind::Word(WordShape::Ident);
+        let is_last = tokens[bracket.start].is_punct(b'(') && bracket.end + 1 == tokens.len();
+        return is_last && inside.iter().all(|token| is_value(token) || token.is_punct(b':'));
+    }
+    let (from, to) = (tokens[bracket.start].end as usize, tokens[bracket.end].start as usize);
+    let is_marked = words > 1 || text[from..to].iter().any(|byte| matches!(byte, b':' | b'=' | b'/'));
+    is_marked && words <= NAMING && inside.iter().any(Token::is_slot)
+}
+
+/// `No space left on device: '/tmp/a.png'`: a place or name after a last colon, where a sentence stands before it.
+fn drop_last_place(tokens: &mut Vec<Token>) {
+    let places = Kinds::FILE.with(Kinds::PATH).with(Kinds::URL).with(Kinds::HOST).with(Kinds::QUOTED);
+    let is_place = |token: &Token| token.is_slot() && token.hash == SLOT && token.kinds.0 & places.0 != 0;
+    if let [before @ .., colon, value] = &tokens[..]
+        && colon.is_punct(b':')
+        && is_place(value)
+        && before.iter().filter(|token| token.is_word()).count() >= 2
+    {
+        tokens.truncate(tokens.len() - 2);
+    }
+}
+
+/// `BadRequestError: Error code: 400 …`: a class around a code, which says more.
+fn drop_wrapper(text: &[u8], tokens: &mut Vec<Token>) {
+    let is_code = |token: &Token| matches!(token.part, TokenKind::Word(WordShape::Code | WordShape::Status));
+    if let [class, colon, rest @ ..] = &tokens[..]
+        && colon.is_punct(b':')
+        && lexicon::is_exception(word(text, class))
+        && rest.iter().any(is_code)
+    {
+        tokens.drain(..2);
     }
 }
 
@@ -88,7 +100,7 @@ fn log_prefix(text: &[u8], tokens: &[Token]) -> usize {
     let (mut at, mut timed) = (0, false);
     while let Some(token) = tokens.get(at) {
         let rest = &tokens[at..];
-        let level = LEVELS.contains(&word(text, token));
+        let level = List::Levels.has(word(text, token));
         let length = if is_stamp(text, rest) {
             timed = true;
             1
@@ -129,13 +141,13 @@ fn is_stamp(text: &[u8], tokens: &[Token]) -> bool {
         || tokens[0].is_slot() && count == 8 && bytes.get(8) == Some(&b'T') && digits(&bytes[9..]) >= 4
         // 03/Mar/2026 and Sun, 01 Mar before a time; I0315 of klog
         || tokens[0].is_slot() && (1..=2).contains(&count) && bytes.get(count) == Some(&b'/') && next_is_time()
-        || lexicon::is_calendar(bytes) && next_is_time()
+        || List::Calendar.has(bytes) && next_is_time()
         || matches!(bytes, [b'D' | b'I' | b'W' | b'E' | b'F', rest @ ..] if rest.len() == 4 && digits(rest) == 4) && next_is_time()
 }
 
 /// Whether a mark or a level stands behind a number, as behind a time.
 fn ends_prefix(text: &[u8], next: Option<&Token>) -> bool {
-    next.is_some_and(|next| is_joint(next) || next.is_punct(b'[') || LEVELS.contains(&word(text, next)))
+    next.is_some_and(|next| is_joint(next) || next.is_punct(b'[') || List::Levels.has(word(text, next)))
 }
 
 /// Seconds since 1970, or thousandths of them, between 2014 and 2036; a count may be as large, but hardly there.
@@ -152,7 +164,7 @@ fn is_part_of_stamp(text: &[u8], tokens: &[Token], at: usize) -> bool {
     let is_zone = matches!(bytes_of(text, token).first(), Some(b'+' | b'-'));
     let before_time = tokens.get(at + 1).is_some_and(is_time);
     token.is_slot() && token.hash == SLOT && (is_attached || is_zone || before_time)
-        || lexicon::is_calendar(word(text, token)) && tokens[at - 1].is_slot()
+        || List::Calendar.has(word(text, token)) && tokens[at - 1].is_slot()
 }
 
 fn is_joint(token: &Token) -> bool {
@@ -167,7 +179,7 @@ fn is_uptime(text: &[u8], token: &Token) -> bool {
 /// What a bracket in front of a message holds: a time, a level, or, behind a time, a process or thread.
 fn is_header(text: &[u8], inside: &[Token], timed: bool) -> bool {
     let is_coded = |token: &Token| matches!(token.part, TokenKind::Word(WordShape::Code | WordShape::Status));
-    let speaks = |token: &Token| is_time(token) || timed && token.is_slot() || LEVELS.contains(&word(text, token));
+    let speaks = |token: &Token| is_time(token) || timed && token.is_slot() || List::Levels.has(word(text, token));
     !inside.iter().any(is_coded) && (inside.iter().any(speaks) || inside.len() == 1 && is_uptime(text, &inside[0]))
 }
 

@@ -2,11 +2,10 @@
 //!
 //! Takes it apart; a part without joiners is left to [`crate::grouping::tokens::word`], one that begins with a digit to [`crate::grouping::tokens::number`].
 
-use crate::grouping::item_name::MARK;
+use crate::grouping::tokens::scanner::{ATOM, CLASS, Scanner};
 use crate::grouping::tokens::script::{decode, find, is_combining, is_dense};
 use crate::grouping::tokens::span::is_reason;
-use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_word};
-use crate::grouping::tokens::tokenizer::{ATOM, CLASS, Scanner};
+use crate::grouping::tokens::token::{Kinds, MARK, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::word_shape;
 
 impl Scanner<'_, '_> {
@@ -90,7 +89,7 @@ impl Scanner<'_, '_> {
         while end > at && matches!(self.text[end - 1], b'.' | b',' | b':' | b';' | b']' | b'!' | b'?') {
             end -= 1;
         }
-        let end = self.spaced_file(at, end, to);
+        let end = self.spaced_file(end, to);
         self.slot(Kinds::URL, at, end);
         end
     }
@@ -107,12 +106,8 @@ impl Scanner<'_, '_> {
     }
 
     /// A path whose file name has spaces goes on to the file ending, if one is near and no other text is between.
-    fn spaced_file(&self, at: usize, end: usize, to: usize) -> usize {
-        if self.text.get(end) != Some(&b' ')
-            || word_shape::is_file(&self.text[at..end])
-            || self.text[at..end].contains(&b'?')
-            || self.text[end - 1] == b':'
-        {
+    fn spaced_file(&self, end: usize, to: usize) -> usize {
+        if self.text.get(end) != Some(&b' ') {
             return end;
         }
         let reach = to.min(end + 80);
@@ -134,13 +129,8 @@ impl Scanner<'_, '_> {
 
     /// An atom with joiners or digits: trims its ends, then splits it at colons unless they belong to a time or address.
     fn joined(&mut self, at: usize, stop: usize, to: usize) -> usize {
-        if at > 0 && self.text[at] == b'.' && self.text[at - 1] == b')' {
-            let ending = self.text[at + 1..stop].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            if word_shape::is_file(&self.text[at - 1..at + 1 + ending]) && self.copy_number(at + 1 + ending) {
-                return at + 1 + ending;
-            }
-        }
-        if self.text[at] == b'.' && self.follows_name(at) {
+        if self.text[at] == b'.' && !self.space && self.out.last().is_some_and(|last| last.end as usize == at) {
+            // `契約書.pdf`, `(2).pdf`: an ending behind what no atom holds.
             let ending = self.text[at + 1..stop].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             let end = at + 1 + ending;
             if word_shape::is_file_ending(&self.text[at + 1..end]) {
@@ -176,30 +166,6 @@ impl Scanner<'_, '_> {
         stop
     }
 
-    /// `契約書.pdf`, `Smith & Co!.pdf`: an ending right after a script without spaces or a mark that names have.
-    fn follows_name(&self, at: usize) -> bool {
-        let name = |last: &Token| match last.part {
-            TokenKind::Word(look) => look == WordShape::Dense,
-            TokenKind::Punct => matches!(last.hash as u8, b'&' | b'!' | b']' | b')' | b'#'),
-            TokenKind::Slot => false,
-        };
-        !self.space && self.out.last().is_some_and(|last| last.end as usize == at && name(last))
-    }
-
-    /// `(2).pdf`: the bracket belongs to the file name.
-    fn copy_number(&mut self, end: usize) -> bool {
-        let Some(open) =
-            self.out.iter().rposition(|token| token.is_punct(b'(')).filter(|open| self.out.len() - open <= 4)
-        else {
-            return false;
-        };
-        let (start, space) = (self.out[open].start as usize, self.out[open].space);
-        self.out.truncate(open);
-        self.space = space;
-        self.slot(Kinds::FILE, start, end);
-        true
-    }
-
     fn begins_value(&self, at: usize, stop: usize) -> bool {
         let next = self.text[..stop].get(at + 1).copied().unwrap_or(0);
         match self.text[at] {
@@ -215,20 +181,15 @@ impl Scanner<'_, '_> {
         if !bytes.contains(&b':') {
             return self.segment(start, end, to);
         }
-        if let Some(kinds) = clock_or_address(bytes) {
-            self.slot(kinds, start, end);
-            return end;
-        }
         if bytes.len() > 2 && bytes[1] == b':' && matches!(bytes[2], b'\\' | b'/') && bytes[0].is_ascii_alphabetic() {
-            let end = self.spaced_file(start, end, to);
+            let end = self.spaced_file(end, to);
             self.slot(Kinds::PATH, start, end);
             return end;
         }
         let mut from = start;
         let mut reached = end;
         for at in start..=end {
-            if from > start
-                && at == from
+            if at == from
                 && self.text[from..end].contains(&b':')
                 && let Some(kinds) = clock_or_address(&self.text[from..end])
             {
@@ -290,7 +251,7 @@ impl Scanner<'_, '_> {
                 return end;
             }
             if rooted || bytes.contains(&b'\\') {
-                let end = self.spaced_file(start, self.query(end, to), to);
+                let end = self.spaced_file(self.query(end, to), to);
                 self.slot(Kinds::PATH, start, end);
                 return end;
             }
@@ -324,14 +285,6 @@ fn next_is_letter(text: &[u8]) -> bool {
 
 /// `23:30:22.884`, `FF:F2:9F`, `::1`, `2025-12-04T23:30:22Z`.
 fn clock_or_address(bytes: &[u8]) -> Option<Kinds> {
-    if bytes.len() > 12
-        && bytes[4] == b'-'
-        && bytes[7] == b'-'
-        && bytes[..4].iter().all(u8::is_ascii_digit)
-        && bytes[10] == b'T'
-    {
-        return Some(Kinds::TIME);
-    }
     if bytes.len() > 64 {
         return None;
     }

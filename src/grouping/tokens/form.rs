@@ -1,5 +1,6 @@
 //! A form: the tokens of messages that read the same once slots are blank. Groups are made of forms.
 
+use crate::grouping::tokens::lexicon::class_name;
 use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, finish, fold};
 
 /// One token of a form, on its own text.
@@ -110,11 +111,17 @@ impl Form {
             match piece.part {
                 TokenKind::Slot if piece.hash == SLOT => out.push_str("<*>"),
                 TokenKind::Slot => out.push_str("=<*>"),
-                TokenKind::Word(WordShape::Ident) => mask_digits(self.word(piece), &mut out),
-                _ => out.push_str(self.word(piece)),
+                TokenKind::Word(WordShape::Ident) => mask_digits(self.class_name(piece), &mut out),
+                _ => out.push_str(self.class_name(piece)),
             }
         }
         out
+    }
+
+    /// The word without a package before it.
+    fn class_name(&self, piece: &Piece) -> &str {
+        let word = self.word(piece);
+        &word[word.len() - class_name(word.as_bytes()).len()..]
     }
 
     pub(crate) fn hash(&self) -> u64 {

@@ -3,10 +3,10 @@
 //! An error body is read for the fields that name or explain the error; all other fields vanish, so that their order,
 //! number and content make no difference. An object without such a field is one slot.
 
-use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::span::is_reason;
+use crate::grouping::tokens::lexicon::{self, List, parts};
+use crate::grouping::tokens::scanner::Scanner;
+use crate::grouping::tokens::span::{has_words, is_reason};
 use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape, hash_code, hash_word};
-use crate::grouping::tokens::tokenizer::Scanner;
 
 /// Nesting followed.
 const DEPTH: u8 = 6;
@@ -16,7 +16,7 @@ fn is_short_code(content: &[u8]) -> bool {
     (1..=40).contains(&content.len())
         && content.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
         && content.iter().any(u8::is_ascii_alphabetic)
-        && !lexicon::is_flag(content)
+        && !List::Flags.has(content)
         && content.iter().filter(|byte| byte.is_ascii_digit()).count() <= 6
 }
 
@@ -29,49 +29,13 @@ fn is_reason_or(tells: bool, content: &[u8]) -> bool {
     tells || is_reason(content)
 }
 
-fn is_code_key(key: &[u8]) -> bool {
-    matches!(
-        key,
-        b"code"
-            | b"status"
-            | b"Code"
-            | b"type"
-            | b"error_code"
-            | b"errorCode"
-            | b"status_code"
-            | b"statusCode"
-            | b"error_type"
-            | b"errorType"
-            | b"__type"
-            | b"kind"
-    )
-}
-
-fn carries_input(key: &[u8]) -> bool {
-    matches!(
-        key,
-        b"input"
-            | b"input_value"
-            | b"payload"
-            | b"params"
-            | b"ctx"
-            | b"context"
-            | b"request"
-            | b"headers"
-            | b"loc"
-            | b"metadata"
-            | b"data"
-            | b"args"
-    )
-}
-
 impl Scanner<'_, '_> {
     /// At a brace or bracket that may begin an object.
     pub(crate) fn json_or_punct(&mut self, at: usize, to: usize) -> usize {
         if self.looks_like_object(at, to) {
             let mark = self.out.len();
             let space = self.space;
-            let end = self.container(at, to, 0, true);
+            let end = self.container(at, to, 0, true, false);
             if self.out.len() == mark {
                 self.space = space;
                 self.slot(Kinds::JSON, at, end);
@@ -112,14 +76,14 @@ impl Scanner<'_, '_> {
     }
 
     /// Walks an object or array; a list counts once, by its first element.
-    fn container(&mut self, at: usize, to: usize, depth: u8, tells: bool) -> usize {
+    fn container(&mut self, at: usize, to: usize, depth: u8, tells: bool, fails: bool) -> usize {
         if depth > DEPTH {
             return self.balanced(at, to).unwrap_or(to);
         }
         if self.text[at] == b'[' {
             let first = self.blank(at + 1, to);
             if first < to && matches!(self.text[first], b'{' | b'[') {
-                self.container(first, to, depth + 1, tells);
+                self.container(first, to, depth + 1, tells, fails);
             } else if first < to && matches!(self.text[first], b'"' | b'\'') {
                 self.string(first, to, is_reason_or(tells, &self.text[first + 1..self.balanced(at, to).unwrap_or(to)]));
             }
@@ -138,20 +102,23 @@ impl Scanner<'_, '_> {
             if colon >= to || self.text[colon] != b':' {
                 return self.balanced(at, to).unwrap_or(to);
             }
-            i = self.value(key, self.blank(colon + 1, to), to, depth);
+            i = self.value(key, self.blank(colon + 1, to), to, depth, fails);
             i = self.blank(i, to);
         }
         (i + 1).min(to)
     }
 
-    fn value(&mut self, key: (usize, usize), at: usize, to: usize, depth: u8) -> usize {
+    fn value(&mut self, key: (usize, usize), at: usize, to: usize, depth: u8, fails: bool) -> usize {
         if at >= to {
             return to;
         }
         let name = &self.text[key.0..key.1];
-        let (tells, code) = (lexicon::explains(name) || is_code_key(name) || name == b"title", is_code_key(name));
+        let code = List::CodeKeys.knows(name);
+        let tells = code || lexicon::explains(name) || name == b"title";
+        // `"failed_pages": {"3": "…"}`
+        let fails = fails || !tells && parts(name).any(lexicon::is_fault);
         match self.text[at] {
-            b'{' | b'[' if !carries_input(name) => self.container(at, to, depth + 1, tells),
+            b'{' | b'[' if !List::InputFields.knows(name) => self.container(at, to, depth + 1, tells, fails),
             b'{' | b'[' => self.balanced(at, to).unwrap_or(to),
             b'"' | b'\'' => {
                 if tells {
@@ -165,7 +132,9 @@ impl Scanner<'_, '_> {
                     return (close + 1).min(to);
                 }
                 self.space |= !tells;
-                self.string(at, to, tells || !carries_input(name) && is_sentence(&self.text[at + 1..close]))
+                let content = &self.text[at + 1..close];
+                let is_said = fails && has_words(content, 2) || is_sentence(content);
+                self.string(at, to, tells || is_said && !List::InputFields.knows(name))
             }
             _ => {
                 let end = at

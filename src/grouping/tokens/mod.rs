@@ -2,14 +2,14 @@
 
 pub(crate) mod asides;
 pub(crate) mod atom;
-pub(crate) mod body;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod lexicon;
 pub(crate) mod neighbours;
 pub(crate) mod number;
+pub(crate) mod scanner;
 pub(crate) mod script;
-pub(crate) mod significant_number;
+pub(crate) mod spaced_names;
 pub(crate) mod span;
 pub(crate) mod token;
 pub(crate) mod tokenizer;

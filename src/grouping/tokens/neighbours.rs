@@ -3,7 +3,8 @@
 //! Works in place on the token list of one message and makes it shorter.
 
 use crate::grouping::tokens::asides::drop_asides;
-use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::lexicon::{self, List};
+use crate::grouping::tokens::spaced_names::join_names;
 use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::word_shape::{self, Unit};
 
@@ -13,6 +14,7 @@ pub(crate) const EQUALS: u64 = 0x3d3d;
 /// All passes, in order.
 pub(crate) fn shape(text: &[u8], tokens: &mut Vec<Token>) {
     values(text, tokens);
+    join_names(text, tokens);
     neighbours(text, tokens);
     drop_asides(text, tokens);
     lists(text, tokens);
@@ -107,13 +109,7 @@ fn value(tokens: &[Token], from: usize) -> (Kinds, usize) {
             b')' | b']' | b'}' if token.part == TokenKind::Punct => depth -= 1,
             _ => {}
         }
-        kinds = if token.is_slot() && kinds == Kinds::TEXT {
-            kinds
-        } else if token.is_slot() {
-            kinds.with(token.kinds)
-        } else {
-            Kinds::TEXT
-        };
+        kinds = if token.is_slot() { kinds.with(token.kinds) } else { Kinds::TEXT };
         at += 1;
     }
     (kinds, at)
@@ -137,10 +133,9 @@ fn neighbours(text: &[u8], tokens: &mut Vec<Token>) {
                 tokens[write - 1].end = token.end;
                 continue;
             }
-            if word.len() <= 9 && lexicon::is_calendar(word) {
-                let before_slot = tokens
-                    .get(read + 1)
-                    .is_some_and(|next| next.is_slot() || lexicon::is_calendar(bytes_of(text, next)));
+            if word.len() <= 9 && List::Calendar.has(word) {
+                let before_slot =
+                    tokens.get(read + 1).is_some_and(|next| next.is_slot() || List::Calendar.has(bytes_of(text, next)));
                 if before_slot || after_slot && word.len() <= 4 {
                     token.part = TokenKind::Slot;
                     token.kinds = Kinds::TIME;
@@ -193,7 +188,7 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
         let ends = tokens.get(end).is_none_or(|token| token.part == TokenKind::Punct);
         let mut words = tokens[at..end].iter().filter(|token| token.is_word());
         let plain = |token: &Token| {
-            !matches!(token.part, TokenKind::Word(WordShape::Plain)) || !lexicon::is_common(bytes_of(text, token))
+            !matches!(token.part, TokenKind::Word(WordShape::Plain)) || !List::Vocabulary.knows(bytes_of(text, token))
         };
         let list = words.clone().next().is_some()
             && match items {
@@ -219,10 +214,8 @@ fn names_value(tokens: &[Token], at: usize) -> bool {
 
 /// Runs of slots are one slot, whatever separates them; so are a slot and a slot in brackets after it.
 fn collapse(text: &[u8], tokens: &mut Vec<Token>) {
-    numbered(tokens);
     hosts(text, tokens);
     lists_of_one(tokens);
-    dense_names(text, tokens);
     let mut write = 0;
     let mut read = 0;
     while read < tokens.len() {
@@ -235,7 +228,7 @@ fn collapse(text: &[u8], tokens: &mut Vec<Token>) {
             }
             if back > 0
                 && tokens[back - 1].is_slot()
-                && (tokens[back - 1].hash == SLOT || back == write && !token.space || joined_list(tokens, back, write))
+                && (tokens[back - 1].hash == SLOT || back == write && !token.space)
             {
                 let before = &mut tokens[back - 1];
                 let list = if back < write || token.space { Kinds::LIST } else { Kinds::default() };
@@ -298,57 +291,7 @@ fn hosts(text: &[u8], tokens: &mut Vec<Token>) {
     }
 }
 
-/// `報告643.pdf` after white space or a bracket: the characters right before the file belong to its name.
-fn dense_names(text: &[u8], tokens: &mut Vec<Token>) {
-    let mut at = 1;
-    while at < tokens.len() {
-        let token = tokens[at];
-        if token.is_slot() && !token.space && token.kinds.has(Kinds::FILE) {
-            let run =
-                tokens[..at].iter().rev().take_while(|before| before.part == TokenKind::Word(WordShape::Dense)).count();
-            let from = at - run;
-            if (1..=6).contains(&run)
-                && (text[token.start as usize].is_ascii_alphanumeric() || text[token.start as usize] == b'.')
-                && (tokens[from].space || from > 0 && tokens[from - 1].is_punct(b'('))
-                && tokens[from + 1..at].iter().all(|token| !token.space)
-            {
-                tokens[at].start = tokens[from].start;
-                tokens[at].space = tokens[from].space;
-                tokens.drain(from..at);
-                at = from;
-            }
-        }
-        at += 1;
-    }
-}
-
-/// `node-1 node-2 node-3`: three or more of the same name with other numbers are one slot.
-fn numbered(tokens: &mut [Token]) {
-    let mut at = 0;
-    while at + 2 < tokens.len() {
-        let first = tokens[at];
-        let run = tokens[at..].iter().take_while(|token| token.hash == first.hash).count();
-        if run >= 3 && first.part == TokenKind::Word(WordShape::Ident) {
-            for token in &mut tokens[at..at + run] {
-                token.part = TokenKind::Slot;
-                token.kinds = Kinds::ID;
-                token.hash = SLOT;
-            }
-        }
-        at += run.max(1);
-    }
-}
-
-/// After `key=1` only a comma without white space carries the value on: `key=1,2,3`.
-fn joined_list(tokens: &[Token], back: usize, write: usize) -> bool {
-    back < write && tokens[back..write].iter().all(|token| !token.space)
-}
-
 fn merge_kinds(first: Kinds, second: Kinds, list: Kinds) -> Kinds {
-    if second.has(Kinds::FILE) {
-        // `Q3 report.pdf`: a name with spaces is known by its ending.
-        return Kinds::FILE.with(list);
-    }
     let first = Kinds(first.0 & !Kinds::EMPTY.0);
     if first.0 == 0 || first == second { second.with(first).with(list) } else { first.with(list) }
 }

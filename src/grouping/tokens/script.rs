@@ -1,7 +1,7 @@
 //! Characters beyond ASCII: quotation marks, full-width punctuation, scripts without spaces between words.
 
+use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape, fold, hash_code};
-use crate::grouping::tokens::tokenizer::Scanner;
 
 impl Scanner<'_, '_> {
     /// One Han character, or a run of kana or of another script without spaces.

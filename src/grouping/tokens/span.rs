@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
-use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::lexicon::{self, List, parts};
+use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::token::{TokenKind, WordShape};
-use crate::grouping::tokens::tokenizer::Scanner;
 use crate::grouping::tokens::word_shape::{self, census};
 
 /// Bytes of a text that are read for the decision.
@@ -19,7 +19,7 @@ enum Place {
     Explains,
     /// After a noun that a name follows: `field …`.
     Named,
-    /// The argument of an exception.
+    /// The argument of an exception, or what stands behind `failed:`.
     Argument,
     /// In the middle of a sentence that speaks of it.
     Inside,
@@ -57,32 +57,40 @@ impl Scanner<'_, '_> {
         if last > 0 && (token.is_punct(b':') || token.is_punct(b'=')) {
             return match word(last - 1) {
                 Some((key, _)) if lexicon::explains(key) => Place::Explains,
-                Some((_, true)) => Place::Argument,
-                Some((key, _)) if token.is_punct(b'=') || lexicon::is_entity(&key.to_ascii_lowercase()) => Place::Named,
+                Some((key, is_code)) if is_code || is_said(key) => Place::Argument,
+                Some((key, _)) if token.is_punct(b'=') || List::Entities.knows(key) => Place::Named,
                 _ => Place::Other,
             };
         }
         if last > 0 && token.is_punct(b'(') {
             return match word(last - 1) {
-                Some((name, is_code)) if !self.space && (is_code || word_shape::is_exception_word(name)) => {
+                Some((name, is_code)) if !self.space && (is_code || lexicon::is_exception_word(name)) => {
                     Place::Argument
                 }
                 _ => Place::Other,
             };
         }
+        if last > 0 && token.is_punct(b',') && self.out[last - 1].part == TokenKind::Word(WordShape::Status) {
+            return Place::Argument;
+        }
         match word(last) {
-            Some((noun, _)) if lexicon::is_entity(&noun.to_ascii_lowercase()) => Place::Named,
+            Some((noun, _)) if List::Entities.knows(noun) => Place::Named,
             Some((word, is_code)) if !is_code && !lexicon::says(word) => Place::Inside,
             _ => Place::Other,
         }
     }
 }
 
+/// `failed: …`, `upstream said: …`
+fn is_said(key: &[u8]) -> bool {
+    lexicon::is_fault(key) || matches!(key, b"said" | b"says" | b"reported" | b"reports")
+}
+
 /// Whether a text says that something went wrong, wherever it stands.
 pub(crate) fn is_reason(content: &[u8]) -> bool {
     let content = content.trim_ascii();
     let content = &content[..content.len().min(READ)];
-    if content.is_empty() || lexicon::is_flag(content) || word_shape::is_file(content) || content.starts_with(b"/") {
+    if content.is_empty() || List::Flags.has(content) || word_shape::is_file(content) || content.starts_with(b"/") {
         return false;
     }
     if !content.is_ascii() && lexicon::has_dense_fault(content) {
@@ -94,7 +102,7 @@ pub(crate) fn is_reason(content: &[u8]) -> bool {
     let words = content.split(|byte| !is_of_word(*byte)).filter(|word| !word.is_empty());
     words.into_iter().any(|word| {
         parts(word).any(lexicon::is_fault)
-            || word_shape::is_exception(word)
+            || lexicon::is_exception(word)
             || word_shape::is_constant(word, &census(word))
     })
 }
@@ -108,33 +116,18 @@ fn ends_argument(rest: &[u8]) -> bool {
 fn goes_on(rest: &[u8]) -> bool {
     let Some(rest) = rest.strip_prefix(b" ") else { return false };
     let len = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    lexicon::is_verb_of_subject(&rest[..len])
+    List::VerbsOfSubject.has(&rest[..len])
 }
 
 fn is_code(word: &[u8]) -> bool {
     let count = census(word);
-    word_shape::is_exception(word)
+    lexicon::is_exception(word)
         || word_shape::is_constant(word, &count)
         || word_shape::is_code_shape(word, &count)
         || word.windows(2).any(|two| two == b"::")
 }
 
-/// `rate_limit_exceeded`, `AccessDenied`: the words that a name is made of.
-pub(crate) fn parts(word: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut from = 0;
-    let mut ends: Vec<(usize, usize)> = Vec::new();
-    for at in 1..=word.len() {
-        let is_turn = at < word.len() && word[at].is_ascii_uppercase() && word[at - 1].is_ascii_lowercase();
-        let is_joint = at < word.len() && matches!(word[at], b'_' | b'-' | b'.');
-        if at == word.len() || is_turn || is_joint {
-            ends.push((from, at));
-            from = if is_joint { at + 1 } else { at };
-        }
-    }
-    ends.into_iter().filter(|(from, to)| from < to).map(|(from, to)| &word[from..to])
-}
-
-fn has_words(content: &[u8], least: usize) -> bool {
+pub(crate) fn has_words(content: &[u8], least: usize) -> bool {
     let is_word = |word: &&[u8]| word.len() > 1 && word.iter().all(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
     content.split(u8::is_ascii_whitespace).filter(is_word).count() >= least
 }

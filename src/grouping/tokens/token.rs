@@ -3,6 +3,9 @@
 //! A token is a word that matters, a slot whose content does not, or punctuation. All slots hash alike, so that a
 //! page number and a uuid in the same place make the same form; what a slot held is kept beside it as [`Kinds`].
 
+/// Stands for the item's name in a text; read as a file name.
+pub(crate) const MARK: char = '\u{fffc}';
+
 /// What a slot has held, as a set of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Kinds(pub(crate) u32);

@@ -3,67 +3,12 @@
 //! Knows quotes, brackets and scripts without spaces; leaves single words and ids to [`crate::grouping::tokens::atom`], JSON and Python
 //! dictionaries to [`crate::grouping::tokens::json`], and what only neighbours tell (lists, key=value, dates in words) to [`crate::grouping::tokens::neighbours`].
 
-use crate::grouping::item_name::MARK;
+use crate::grouping::tokens::scanner::{ATOM, CLASS, HIGH, MAX_TOKENS, OPEN, QUOTE, REACH, SPACE, Scanner};
 use crate::grouping::tokens::script::{closing_of, decode, find, is_dense, plain_punct};
 use crate::grouping::tokens::span::is_reason;
-use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, hash_code};
+use crate::grouping::tokens::token::{Kinds, MARK, Token, TokenKind, WordShape, hash_code};
 use crate::grouping::tokens::word::holds_mark;
-use crate::grouping::tokens::word_shape;
-
-/// Tokens considered per message; the rest is cut, and the template says so.
-pub(crate) const MAX_TOKENS: usize = 160;
-
-/// Bytes looked ahead for a closing quote or bracket.
-const REACH: usize = 8192;
-
-/// Scanning state over one text.
-pub(crate) struct Scanner<'t, 'o> {
-    pub(crate) text: &'t [u8],
-    pub(crate) out: &'o mut Vec<Token>,
-    /// White space was seen since the last token.
-    pub(crate) space: bool,
-    /// Not everything was considered.
-    pub(crate) cut: bool,
-}
-
-const SPACE: u8 = 0;
-pub(crate) const ATOM: u8 = 1;
-const QUOTE: u8 = 2;
-const OPEN: u8 = 3;
-const PUNCT: u8 = 4;
-const HIGH: u8 = 5;
-
-/// What a byte may begin.
-pub(crate) static CLASS: [u8; 256] = {
-    let mut table = [PUNCT; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        table[byte] = match b {
-            0..=32 | 127 => SPACE,
-            b'a'..=b'z'
-            | b'A'..=b'Z'
-            | b'0'..=b'9'
-            | b'/'
-            | b'.'
-            | b'-'
-            | b'_'
-            | b'~'
-            | b'$'
-            | b'@'
-            | b'%'
-            | b'+'
-            | b'\\'
-            | b':' => ATOM,
-            b'\'' | b'"' | b'`' => QUOTE,
-            b'(' | b'[' | b'{' | b'<' => OPEN,
-            0x80..=0xff => HIGH,
-            _ => PUNCT,
-        };
-        byte += 1;
-    }
-    table
-};
+use crate::grouping::tokens::word_shape::{self, census};
 
 impl Scanner<'_, '_> {
     /// Scans `from..to`, appending tokens.
@@ -96,8 +41,6 @@ impl Scanner<'_, '_> {
             && !self.space
             && !next.is_ascii_alphanumeric()
             && self.out.last().is_some_and(|last| last.is_slot() && last.end as usize >= at)
-            && next != b'\''
-            && next != b'"'
             && (next != b' ' || at + 1 == to || self.out.last().is_some_and(|last| last.end - last.start >= 24))
         {
             if let Some(last) = self.out.last_mut() {
@@ -132,19 +75,6 @@ impl Scanner<'_, '_> {
         Some(at + len)
     }
 
-    pub(crate) fn push(&mut self, part: TokenKind, kinds: Kinds, start: usize, end: usize, hash: u64) {
-        let space = std::mem::take(&mut self.space);
-        self.out.push(Token { part, kinds, start: start as u32, end: end as u32, space, hash });
-    }
-
-    pub(crate) fn slot(&mut self, kinds: Kinds, start: usize, end: usize) {
-        self.push(TokenKind::Slot, kinds, start, end, SLOT);
-    }
-
-    pub(crate) fn punct(&mut self, byte: u8, at: usize) {
-        self.push(TokenKind::Punct, Kinds::default(), at, at + 1, u64::from(byte));
-    }
-
     /// A quoted text is a slot, unless it is a sentence of HTTP status and reason, or nothing closes the quote.
     fn quote(&mut self, at: usize, to: usize, mark: u8) -> usize {
         if self.text[..to].get(at + 1) == Some(&b'[')
@@ -167,6 +97,7 @@ impl Scanner<'_, '_> {
         let content = &self.text[from..to];
         if says_something(content)
             || self.names_state(content)
+            || content.contains(&b'.') && self.is_permission(content, &census(content))
             || self.is_reason_here(start..end, from..to, self.text.len())
         {
             self.space |= self.out.last().is_some_and(Token::is_word);
@@ -184,43 +115,8 @@ impl Scanner<'_, '_> {
         end
     }
 
-    /// Where the quote `mark` closes: the same mark, not escaped, not followed by a letter or digit.
-    pub(crate) fn closing_quote(&self, from: usize, to: usize, mark: u8) -> Option<usize> {
-        let reach = to.min(from + REACH);
-        let mut at = from;
-        while at < reach {
-            let byte = self.text[at];
-            if byte == b'\\' {
-                at += 2;
-                continue;
-            }
-            if byte == mark
-                && (mark == b'"'
-                    || !self
-                        .text
-                        .get(at + 1)
-                        .is_some_and(|&next| next.is_ascii_alphanumeric() || matches!(next, 0xc3..=0xca)))
-            {
-                return Some(at);
-            }
-            if byte == b'\n' && mark != b'"' {
-                return None;
-            }
-            at += 1;
-        }
-        None
-    }
-
     fn open(&mut self, at: usize, to: usize, byte: u8) -> usize {
         let attached = !self.space && at > 0 && self.text[at - 1].is_ascii_alphanumeric();
-        if matches!(byte, b'(' | b'[')
-            && let Some(end) = self.file_in_brackets(at, to)
-        {
-            self.punct(byte, at);
-            self.slot(Kinds::FILE, at + 1, end - 1);
-            self.punct(self.text[end - 1], end - 1);
-            return end;
-        }
         match byte {
             b'(' if self.text[..to].get(at + 1) == Some(&b')') => {
                 self.punct(b'(', at);
@@ -228,16 +124,10 @@ impl Scanner<'_, '_> {
                 at + 1
             }
             b'[' => self.bracket(at, to),
-            b'{' if attached || self.after_equals() => match self.balanced(at, to) {
-                Some(end) if !is_reason(&self.text[at + 1..end - 1]) => {
-                    self.slot(Kinds::JSON, at, end);
-                    end
-                }
-                _ => {
-                    self.punct(b'{', at);
-                    at + 1
-                }
-            },
+            b'{' if attached || self.after_equals() => {
+                self.punct(b'{', at);
+                at + 1
+            }
             b'{' => self.json_or_punct(at, to),
             b'<' => self.angle(at, to),
             _ => {
@@ -245,30 +135,6 @@ impl Scanner<'_, '_> {
                 at + 1
             }
         }
-    }
-
-    /// `(Plan Nord - Copy (4).pdf)`: one name, whatever marks it has.
-    fn file_in_brackets(&self, at: usize, to: usize) -> Option<usize> {
-        let reach = &self.text[at..to.min(at + 200)];
-        let dot = reach.iter().position(|&byte| byte == b'.')?;
-        let mut from = dot;
-        loop {
-            let ending = reach[from + 1..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            let end = from + 1 + ending;
-            let closes =
-                matches!(reach.get(end), Some(b')' | b']')) && reach[end] == if reach[0] == b'(' { b')' } else { b']' };
-            if closes && word_shape::is_file(&reach[from - 1..end]) {
-                let name = &reach[1..from];
-                let is_name =
-                    !name.contains(&b':') && !name.contains(&b'=') && !name.contains(&b'\n') && !is_reason(name);
-                return is_name.then_some(at + end + 1);
-            }
-            from += 1 + reach[from + 1..].iter().position(|&byte| byte == b'.')?;
-        }
-    }
-
-    pub(crate) fn after_equals(&self) -> bool {
-        self.out.last().is_some_and(|last| last.is_punct(b'='))
     }
 
     /// A list of values is one slot; `[word]` and `[key=value, …]` are scanned on.
@@ -296,32 +162,6 @@ impl Scanner<'_, '_> {
         }
         self.punct(b'[', at);
         at + 1
-    }
-
-    /// The end of the bracket opened at `at`, counting nested ones and skipping quoted text.
-    pub(crate) fn balanced(&self, at: usize, to: usize) -> Option<usize> {
-        let reach = to.min(at + REACH);
-        let mut depth = 0usize;
-        let mut i = at;
-        while i < reach {
-            match self.text[i] {
-                b'(' | b'[' | b'{' => depth += 1,
-                b')' | b']' | b'}' => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
-                        return Some(i + 1);
-                    }
-                }
-                mark @ (b'"' | b'\'') if i > 0 && !self.text[i - 1].is_ascii_alphanumeric() => {
-                    if let Some(close) = self.closing_quote(i + 1, reach, mark) {
-                        i = close;
-                    }
-                }
-                _ => {}
-            }
-            i += 1;
-        }
-        None
     }
 
     /// `<PIL.Image object at 0x7f>` and tags are slots; comparisons before numbers vanish.

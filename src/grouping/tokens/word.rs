@@ -1,10 +1,9 @@
 //! One word, with or without digits: what it looks like, or which kind of slot it is.
 
-use crate::grouping::item_name::MARK;
-use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::lexicon::{self, List};
+use crate::grouping::tokens::scanner::Scanner;
 use crate::grouping::tokens::script::find;
-use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code, hash_word};
-use crate::grouping::tokens::tokenizer::Scanner;
+use crate::grouping::tokens::token::{Kinds, MARK, Token, TokenKind, WordShape, hash_code, hash_word};
 use crate::grouping::tokens::word_shape::{self, Census, census};
 use crate::model::redact::word::is_word;
 
@@ -21,7 +20,7 @@ impl Scanner<'_, '_> {
 
     /// Whether a truth value stands where values stand.
     fn flag_stands(&self, bytes: &[u8]) -> bool {
-        lexicon::is_flag(bytes)
+        List::Flags.has(bytes)
             && self
                 .out
                 .last()
@@ -33,7 +32,7 @@ impl Scanner<'_, '_> {
         word_shape::is_constant(bytes, count)
             && !self.out.last().filter(|last| last.is_word()).is_some_and(|last| {
                 let noun = self.text[last.start as usize..last.end as usize].to_ascii_lowercase();
-                lexicon::is_entity(&noun)
+                List::Entities.knows(&noun)
             })
     }
 
@@ -58,7 +57,7 @@ impl Scanner<'_, '_> {
             WordShape::Capitals
         } else if turns == 0 {
             WordShape::Plain
-        } else if word_shape::is_exception(bytes) {
+        } else if lexicon::is_exception(bytes) {
             WordShape::Code
         } else if bytes.len() >= 12 && word_shape::is_random(bytes, &census(bytes)) {
             self.slot(Kinds::ID, at, end);
@@ -66,11 +65,8 @@ impl Scanner<'_, '_> {
         } else {
             WordShape::Compound
         };
-        let look = if look == WordShape::Plain && upper > 0 && word_shape::is_exception(bytes) {
-            WordShape::Code
-        } else {
-            look
-        };
+        let look =
+            if look == WordShape::Plain && upper > 0 && lexicon::is_exception(bytes) { WordShape::Code } else { look };
         self.push(TokenKind::Word(look), Kinds::default(), at, end, hash_word(bytes));
     }
 
@@ -109,7 +105,6 @@ impl Scanner<'_, '_> {
         }
         let head = bytes.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
         if head >= 5
-            && head + count.digit as usize == bytes.len()
             && count.digit >= 4
             && bytes[head..].iter().all(u8::is_ascii_digit)
             && !word_shape::is_code_shape(bytes, &count)
@@ -120,14 +115,20 @@ impl Scanner<'_, '_> {
         }
         let kinds = if word_shape::is_hex(bytes, &count) {
             if count.dash >= 4 { Kinds::ID } else { Kinds::HEX }
-        } else if lexicon::is_named_with_digits(bytes) {
+        } else if List::DigitNames.knows(bytes) {
             self.push(TokenKind::Word(WordShape::Plain), Kinds::default(), start, end, hash_code(bytes));
             return end;
-        } else if word_shape::is_exception(bytes)
+        } else if lexicon::is_exception(bytes)
             || word_shape::is_code_shape(bytes, &count)
-                && (lexicon::is_code_prefix(bytes) || self.code_may_stand(end, to))
+                && (lexicon::has_code_prefix(bytes) || self.code_may_stand(end, to))
         {
-            self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_code(bytes));
+            self.push(
+                TokenKind::Word(WordShape::Code),
+                Kinds::default(),
+                start,
+                end,
+                hash_code(lexicon::class_name(bytes)),
+            );
             return end;
         } else if word_shape::is_file(bytes) {
             Kinds::FILE
@@ -140,7 +141,13 @@ impl Scanner<'_, '_> {
         } else if count.lower + count.upper <= 1 + count.dash && count.other == 0 && count.dot == 0 {
             Kinds::ID
         } else {
-            self.push(TokenKind::Word(WordShape::Ident), Kinds::default(), start, end, hash_word(bytes));
+            self.push(
+                TokenKind::Word(WordShape::Ident),
+                Kinds::default(),
+                start,
+                end,
+                hash_word(lexicon::class_name(bytes)),
+            );
             return end;
         };
         self.slot(kinds, start, end);
@@ -154,7 +161,7 @@ impl Scanner<'_, '_> {
         }
         let look = if self.flag_stands(bytes) {
             return self.slot(Kinds::FLAG, start, end);
-        } else if word_shape::is_exception(bytes) {
+        } else if lexicon::is_exception(bytes) {
             WordShape::Code
         } else if count.dot > 0 {
             if word_shape::is_file(bytes) {
@@ -168,7 +175,6 @@ impl Scanner<'_, '_> {
             }
             match () {
                 () if self.is_permission(bytes, count) => WordShape::Code,
-                () if ends_in_constant(bytes) => WordShape::Capitals,
                 () => WordShape::Ident,
             }
         } else if bytes.len() >= 16 && word_shape::is_random(bytes, count) {
@@ -177,26 +183,13 @@ impl Scanner<'_, '_> {
             WordShape::Code
         } else if count.lower == 0 && count.other == 0 {
             WordShape::Capitals
-        } else if has_id_tail(bytes) {
-            WordShape::Ident
         } else if count.under > 0 || count.turns > count.dash && count.upper > 1 {
             WordShape::Compound
         } else {
             WordShape::Plain
         };
-        self.push(TokenKind::Word(look), Kinds::default(), start, end, hash_word(bytes));
+        self.push(TokenKind::Word(look), Kinds::default(), start, end, hash_word(lexicon::class_name(bytes)));
     }
-}
-
-/// `dfl-kthnsJkxdaSjexpd`: a short prefix, then a long tail with capitals inside.
-fn has_id_tail(bytes: &[u8]) -> bool {
-    let Some(cut) = bytes.iter().position(|byte| matches!(byte, b'-' | b'_')) else { return false };
-    let tail = &bytes[cut + 1..];
-    (2..=6).contains(&cut)
-        && tail.len() >= 10
-        && tail.iter().all(u8::is_ascii_alphabetic)
-        && tail[1..].iter().any(u8::is_ascii_uppercase)
-        && tail.iter().any(u8::is_ascii_lowercase)
 }
 
 /// Whether the item's own name is part of it.
@@ -212,10 +205,4 @@ fn is_numbered(bytes: &[u8]) -> bool {
     digits > 0
         && matches!(head.last(), Some(b'-' | b'_'))
         && head.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'))
-}
-
-/// `android.intent.action.SCREEN_ON`: the last label is in capitals, a constant of some program.
-fn ends_in_constant(bytes: &[u8]) -> bool {
-    let last = bytes.rsplit(|&byte| byte == b'.').next().unwrap_or(bytes);
-    last.len() > 2 && last.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
 }

@@ -1,87 +1,8 @@
 //! What a run of bytes without white space or quotes looks like: an id, a file name, a host, a number with a unit …
 //!
-//! Pure functions over bytes, no state. They know structure, not words, apart from well-known file and host endings.
+//! Pure functions over bytes, no state. They know structure, not words, apart from endings and units.
 
-/// Endings that make a dotted name a file name. Sorted, lower case.
-const FILE_ENDINGS: &[&str] = &[
-    "7z", "avi", "avif", "bak", "bin", "bmp", "bz2", "c", "cfg", "conf", "cpp", "css", "csv", "dat", "db", "dll",
-    "doc", "docm", "docx", "dot", "dotx", "eml", "epub", "exe", "gif", "go", "gz", "h", "heic", "htm", "html", "hwp",
-    "ini", "jar", "java", "jpeg", "jpg", "js", "json", "jsonl", "key", "lock", "log", "m4a", "md", "mdb", "mjs", "mov",
-    "mp3", "mp4", "mpeg", "msg", "numbers", "odp", "ods", "odt", "pages", "parquet", "pdf", "pem", "php", "pickle",
-    "pkl", "png", "ppt", "pptm", "pptx", "ps", "py", "rar", "rb", "rs", "rtf", "so", "sql", "sqlite", "svg", "swf",
-    "tar", "tex", "tgz", "tif", "tiff", "tmp", "toml", "ts", "tsv", "txt", "wav", "webm", "webp", "wmv", "xls", "xlsb",
-    "xlsm", "xlsx", "xml", "xps", "xz", "yaml", "yml", "zip", "zst",
-];
-
-/// Last labels of host names. Sorted, lower case.
-const HOST_ENDINGS: &[&str] = &[
-    "ai",
-    "app",
-    "at",
-    "au",
-    "be",
-    "biz",
-    "br",
-    "ca",
-    "ch",
-    "cloud",
-    "cn",
-    "co",
-    "com",
-    "corp",
-    "cz",
-    "de",
-    "dev",
-    "dk",
-    "edu",
-    "es",
-    "eu",
-    "fi",
-    "fr",
-    "gov",
-    "hk",
-    "hu",
-    "id",
-    "ie",
-    "il",
-    "in",
-    "info",
-    "internal",
-    "io",
-    "it",
-    "jp",
-    "kr",
-    "lan",
-    "local",
-    "localdomain",
-    "localhost",
-    "me",
-    "mil",
-    "mx",
-    "net",
-    "nl",
-    "no",
-    "nz",
-    "org",
-    "pl",
-    "pt",
-    "ro",
-    "ru",
-    "se",
-    "sg",
-    "sh",
-    "sk",
-    "svc",
-    "tech",
-    "tr",
-    "tv",
-    "tw",
-    "ua",
-    "uk",
-    "us",
-    "xyz",
-    "za",
-];
+use crate::grouping::tokens::lexicon::List;
 
 /// Counts of what is in a run of bytes, gathered in one pass by the scanner.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,17 +68,6 @@ pub(crate) fn census(bytes: &[u8]) -> Census {
     count
 }
 
-fn listed(list: &[&str], ending: &[u8]) -> bool {
-    if ending.is_empty() || ending.len() > 11 {
-        return false;
-    }
-    let mut lower = [0u8; 11];
-    let lower = &mut lower[..ending.len()];
-    lower.copy_from_slice(ending);
-    lower.make_ascii_lowercase();
-    list.binary_search_by(|entry| entry.as_bytes().cmp(lower)).is_ok()
-}
-
 fn last_label(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let dot = bytes.iter().rposition(|&byte| byte == b'.')?;
     Some((&bytes[..dot], &bytes[dot + 1..]))
@@ -165,20 +75,17 @@ fn last_label(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// `pdf`, also with capitals.
 pub(crate) fn is_file_ending(ending: &[u8]) -> bool {
-    listed(FILE_ENDINGS, ending)
+    List::FileEndings.knows(ending)
 }
 
 /// `report.pdf`, also with capitals.
 pub(crate) fn is_file(bytes: &[u8]) -> bool {
-    last_label(bytes).is_some_and(|(stem, ending)| !stem.is_empty() && listed(FILE_ENDINGS, ending))
+    last_label(bytes).is_some_and(|(stem, ending)| !stem.is_empty() && List::FileEndings.knows(ending))
 }
 
 /// `files.example.com`: dotted, and the last label is a well-known one.
 pub(crate) fn is_host(bytes: &[u8], count: &Census) -> bool {
-    count.under == 0
-        && count.other == 0
-        && last_label(bytes)
-            .is_some_and(|(_, ending)| ending.iter().all(u8::is_ascii_lowercase) && listed(HOST_ENDINGS, ending))
+    count.under == 0 && count.other == 0 && last_label(bytes).is_some_and(|(_, ending)| List::HostEndings.has(ending))
 }
 
 /// Four numbers with dots.
@@ -226,10 +133,7 @@ fn is_scrambled(bytes: &[u8], count: &Census) -> bool {
         return false;
     }
     if count.digit > 0 {
-        return count.turns * 4 >= len && count.turns >= 3
-            || count.turns >= 4 && count.digit >= 3
-            || unspeakable(bytes, count)
-            || len >= 16 && count.turns >= 4 && count.lower > 0 && count.upper > 0 && vowels(bytes) * 4 <= bytes.len();
+        return count.turns * 4 >= len && count.turns >= 3 || count.turns >= 4 && count.digit >= 3;
     }
     unspeakable(bytes, count)
 }
@@ -263,16 +167,8 @@ pub(crate) fn unit(word: &[u8]) -> Option<Unit> {
         [stem @ .., b's'] if stem.len() > 2 => stem,
         whole => whole,
     };
-    Some(match word {
-        b"s" | b"ms" | b"us" | b"ns" | b"sec" | b"second" | b"min" | b"minute" | b"h" | b"hr" | b"hour" | b"day"
-        | b"m" | b"d" | b"millisecond" | b"microsecond" | b"nanosecond" | b"milli" | b"msec" | b"usec" | b"week"
-        | b"month" | b"year" | b"\xc2\xb5s" => Unit::Duration,
-        b"B" | b"b" | b"byte" | b"Byte" | b"KB" | b"kB" | b"kb" | b"MB" | b"mb" | b"Mb" | b"GB" | b"gb" | b"TB"
-        | b"KiB" | b"MiB" | b"GiB" | b"TiB" | b"k" | b"K" | b"M" | b"G" | b"bit" | b"kib" | b"mib" => Unit::Size,
-        b"px" | b"dpi" | b"pt" | b"Hz" | b"MHz" | b"GHz" | b"kHz" | b"kbps" | b"Mbps" | b"KB/s" | b"MB/s" | b"x"
-        | b"fps" | b"percent" | b"pct" | b"mm" | b"cm" | b"kbit" => Unit::Other,
-        _ => return None,
-    })
+    let lists = [(List::Durations, Unit::Duration), (List::Sizes, Unit::Size), (List::Units, Unit::Other)];
+    lists.into_iter().find(|(list, _)| list.has(word)).map(|(_, unit)| unit)
 }
 
 /// `E101`, `ORA-00942`, `PARSE-4012`: capitals, perhaps a dash, then digits.
@@ -295,18 +191,4 @@ pub(crate) fn is_constant(bytes: &[u8], count: &Census) -> bool {
         && count.upper >= 3
         && parts.next().is_some_and(|first| first[0].is_ascii_uppercase())
         && parts.all(|part| !part.iter().all(u8::is_ascii_digit) || part.len() <= 5)
-}
-
-/// `Exception`, `Error` and names that end so.
-pub(crate) fn is_exception_word(bytes: &[u8]) -> bool {
-    matches!(bytes, b"Exception" | b"Error") || is_exception(bytes)
-}
-
-/// `NullPointerException`, `ValueError`, `urllib3.exceptions.MaxRetryError`.
-pub(crate) fn is_exception(bytes: &[u8]) -> bool {
-    let name = last_label(bytes).map_or(bytes, |(_, last)| last);
-    let name = name.rsplit(|&byte| byte == b'$').next().unwrap_or(name);
-    [&b"Error"[..], b"Exception", b"Warning", b"Fault", b"Interrupt", b"Timeout"]
-        .iter()
-        .any(|ending| name.ends_with(ending) && name.len() > ending.len() && name[0].is_ascii_uppercase())
 }

@@ -1,4 +1,4 @@
-//! The time that the worker knew last, for whoever acts beside it: it may have found that this host's clock is wrong.
+//! The worker's last known time, for commands that run beside it: the worker may have found the host's clock wrong.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension};

@@ -174,7 +174,7 @@ impl ListProgress {
         };
         match step {
             AfterPage::Ask(_) if self.pages >= MOST_PAGES => {
-                AfterPage::GiveUp(format!("the list had not ended after {MOST_PAGES} pages"))
+                AfterPage::GiveUp(format!("the list did not end after {MOST_PAGES} pages"))
             }
             AfterPage::Ask(_) if self.seen.len() as u64 >= self.most => {
                 AfterPage::GiveUp(format!("the list had not ended after {} rows", self.seen.len()))

@@ -1,11 +1,11 @@
-//! How many rows a page is asked for where one page of a list cannot be had: fewer, down to the one row that is to blame.
+//! The page size after a page of a list could not be read: fewer rows, down to the single row that causes the failure.
 //!
 //! An answer that is too large is halved. An answer that the server cannot make may be the fault of one row or of the whole
 //! server: the next row alone tells, so a failing server is asked twice more and no longer.
 
 use crate::llamacloud::error::CloudError;
 
-/// What to do after a page could not be had.
+/// What to do after a page could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
     /// Ask for fewer rows from the same place.

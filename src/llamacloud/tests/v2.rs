@@ -233,7 +233,7 @@ async fn an_extraction_is_made_from_the_parse_that_had_succeeded() {
 async fn what_v2_cannot_resubmit_is_not_sent() {
     let fake = FakeCloud::start(|_, _| status(500, "never asked")).await;
     let cloud = fake.cloud_v2();
-    assert_eq!(crate::llamacloud::Cloud::items_per_request(BatchApi::V2), Some(1));
+    assert_eq!(BatchApi::V2.items_per_request(), Some(1));
     let mut two = request("parse", "pjb-old");
     two.item_ids.push("dfl-2".to_owned());
     let mut whole = request("parse", "pjb-old");

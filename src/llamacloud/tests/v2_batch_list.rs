@@ -84,7 +84,7 @@ async fn list(server: Server, alive: bool) -> (Vec<String>, Result<ListResult, C
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_had_costs_no_other_and_is_named_by_its_time() {
+async fn an_unreadable_row_costs_no_other_row_and_is_reported_with_its_dates() {
     for (bad, alive) in [
         (vec![0], true),
         (vec![0], false),

@@ -11,11 +11,12 @@ use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
 use crate::llamacloud::paging::listing::{self, Style};
 use crate::llamacloud::paging::page::parse;
-use crate::llamacloud::resubmit::{Candidates, Known, LOOK_BACK, Look, Made, Resubmission, ResubmittedBatch};
+use crate::llamacloud::resubmit::{Known, LOOK_BACK, Look, Made, Resubmission};
 use crate::llamacloud::v1_beta::batch::V1WireBatch;
 use crate::llamacloud::v1_beta::item::Statuses;
 use crate::llamacloud::v1_beta::{ROOT, job, under};
 use crate::model::batch::Batch;
+use crate::model::candidates::{Candidate, Candidates};
 use crate::model::id::uuid_of_ulid;
 
 /// Makes a batch of the items by one POST.
@@ -58,7 +59,7 @@ pub(crate) async fn find(
             None
         });
         let is_noted = item_ids.as_ref() == Some(&ours) && was_done_twice(client, request).await;
-        found.push(ResubmittedBatch { batch, item_ids, is_noted });
+        found.push(Candidate { batch, item_ids, is_noted });
     }
     Ok(Candidates { found, complete: listed.complete && listed.unreadable == 0 })
 }

@@ -1,4 +1,4 @@
-//! The list of v2 batches, read past a row that cannot be had.
+//! Reading the list of v2 batches, with unreadable rows skipped.
 //!
 //! By cursor, what follows a row is only named by the page that holds it. But the list can be asked for by creation time:
 //! the latest moment before which it can be read again is searched for, and the list goes on from there.
@@ -26,7 +26,7 @@ const PRECISION: SignedDuration = SignedDuration::from_secs(1);
 /// How often one list is taken up again, at most.
 const MOST_TRIES: usize = 2 * MOST_HOLES;
 
-/// Reads the batches made since then. What cannot be had is left out with its dates; `page` may stop it.
+/// Reads the batches created since then. Unreadable rows are skipped and reported with their dates; `page` may stop it.
 pub(crate) async fn read(
     client: &Client,
     limit: usize,

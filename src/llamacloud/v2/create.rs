@@ -13,11 +13,12 @@ use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::{Ask, Client};
 use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::page::parse;
-use crate::llamacloud::resubmit::{Candidates, Known, LOOK_BACK, Look, Made, Resubmission, ResubmittedBatch};
+use crate::llamacloud::resubmit::{Known, LOOK_BACK, Look, Made, Resubmission};
 use crate::llamacloud::v2::job::{self, INTENT, ITEM, Job, Product};
 use crate::llamacloud::v2::notes::{Notes, whole};
 use crate::llamacloud::v2::single;
 use crate::model::batch_api::BatchApi;
+use crate::model::candidates::{Candidate, Candidates};
 use crate::model::id::is_uuid;
 use crate::model::item::ItemStatus;
 use crate::model::prior_jobs::PriorJobs;
@@ -184,7 +185,7 @@ pub(crate) async fn find(
         if !others.contains(&job.id) {
             let item_ids = sure.then(|| item_ids.clone());
             let is_noted = job.intent_id.as_deref() == Some(&request.intent_id);
-            found.push(ResubmittedBatch { batch: single::batch(job, product), item_ids, is_noted });
+            found.push(Candidate { batch: single::batch(job, product), item_ids, is_noted });
         }
     };
     let listed = match (product, &request.before) {
@@ -206,7 +207,7 @@ pub(crate) async fn find(
             };
             let mut listed = job::list(client, &made_since(&path, posted), limit, each).await?;
             if !shows_notes {
-                // The list may leave notes out: then a job without one is nobody's until it was asked itself.
+                // The list may omit notes: a job without one is unassigned until the job itself was fetched.
                 listed.complete &= notes.ask(client, unnoted, noted).await?;
             }
             listed

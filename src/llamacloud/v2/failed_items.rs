@@ -63,7 +63,7 @@ pub(crate) async fn read(
     Ok((failed, listed))
 }
 
-/// So many parses in a row whose pages cannot be read are the server's trouble: the others are not asked for.
+/// Parses in a row with unreadable pages after which the server counts as failing, and the others are skipped.
 const MOST_IN_A_ROW: usize = 3;
 
 /// The items whose parse completed without some of its pages. Pages that cannot be read cost no failure that is known.
@@ -107,7 +107,7 @@ fn without_results(batch: &Batch, mut listed: ListResult) -> ListResult {
         listed.counted = Some(Counted { total: 0, failed: 0 });
     } else {
         listed.complete = false;
-        listed.why_incomplete = Some(format!("the finished batch {} shows no results yet", batch.batch_id));
+        listed.why_incomplete = Some(format!("the finished batch {} has no results yet", batch.batch_id));
     }
     listed
 }

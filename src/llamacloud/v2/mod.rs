@@ -29,7 +29,7 @@ use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::row_reader;
-use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Resubmission};
+use crate::llamacloud::resubmit::{JobRecord, Known, Look, Resubmission};
 use crate::llamacloud::v2::files::Files;
 use crate::llamacloud::v2::job::{Job, Product};
 use crate::llamacloud::v2::notes::Notes;
@@ -37,6 +37,7 @@ use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::llamacloud::{PageOfBatches, PageOfItems};
 use crate::model::batch::Batch;
 use crate::model::batch_api::BatchApi;
+use crate::model::candidates::Candidates;
 use crate::model::item::{ItemStatus, Kind};
 
 const ROOT: [&str; 3] = ["api", "v2", "batches"];

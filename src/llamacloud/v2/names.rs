@@ -24,7 +24,7 @@ pub(crate) struct NameSource<'a> {
     pub(crate) extractions: HashMap<String, String>,
 }
 
-/// Gives names to those that have none yet. An item without a name is better than none, so trouble here is no trouble.
+/// Gives names to those that have none yet. Errors are ignored: an item without a name is better than no item.
 pub(crate) async fn give(
     v2: &V2,
     client: &Client,

@@ -21,7 +21,7 @@ impl QuietHours {
     /// Anything else, and two equal times; the message says what is allowed.
     pub fn parse(text: &str) -> Result<QuietHours, ScheduleError> {
         let (from, to) = text.split_once('-').ok_or_else(|| {
-            ScheduleError(format!("\"{text}\" are no quiet hours: write from and to, such as \"22:00-07:00\""))
+            ScheduleError(format!("\"{text}\" are not valid quiet hours: write start and end, such as \"22:00-07:00\""))
         })?;
         let (from, to) = (time_of_day(from.trim())?, time_of_day(to.trim())?);
         if from == to {

@@ -1,4 +1,4 @@
-//! One POST and what its answer means. Addresses may be secrets and are never shown.
+//! One POST and its result. Addresses may be secrets and are never shown.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Http {
         let mut builder = Client::builder()
             .timeout(limit)
             .connect_timeout(limit.min(Duration::from_secs(10)))
-            // Following would hand the digest to a host that no one configured.
+            // A redirect could send the digest to a host that is not configured.
             .redirect(Policy::none())
             .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")));
         if local {
@@ -99,7 +99,7 @@ impl Http {
         front.set_path("/");
         front.set_query(None);
         self.client.head(front).send().await.map_err(|error| self.no_answer(error))?;
-        Ok(format!("{} answers; only a test message proves that it accepts digests", self.peer()))
+        Ok(format!("{} answers; send a test message to check that it accepts digests", self.peer()))
     }
 
     fn no_answer(&self, error: reqwest::Error) -> NotifyError {
@@ -120,7 +120,7 @@ impl Http {
         let todo = match cause {
             RefusalCause::Moved => "it redirects, which is not followed: configure the address it leads to",
             RefusalCause::Proxy => {
-                "a proxy on the way asks for a log-in: put it into HTTPS_PROXY, or the host into NO_PROXY"
+                "a proxy requires authentication: add user and password to HTTPS_PROXY, or the host to NO_PROXY"
             }
             RefusalCause::Secret => "check the channel's address and secret",
             RefusalCause::Gone => "the address no longer exists: create a new one and configure it",
@@ -179,7 +179,7 @@ pub(crate) async fn read(mut response: reqwest::Response) -> HttpResponse {
         complete: false,
     };
     let mut bytes = Vec::new();
-    // Whoever says more than that has said all there is to know.
+    // The rest of a longer body is not needed.
     answer.complete = loop {
         match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),

@@ -80,7 +80,7 @@ impl Pagerduty {
         {
             return Err(error);
         }
-        let mut receipt = Receipt::new(format!("{} taken", count(sent, "event", "events")), Tier::Full);
+        let mut receipt = Receipt::new(format!("{} accepted", count(sent, "event", "events")), Tier::Full);
         receipt.refused = refused.iter().map(|(key, error)| format!("{key}: {error}")).collect();
         receipt.done = done;
         Ok(receipt)
@@ -152,7 +152,7 @@ pub(crate) fn preview(digest: &Digest) -> String {
     lines
 }
 
-/// The events of a digest: ends first, because they are owed to someone who was paged.
+/// The events of a digest: resolves first, because people who were paged wait for them.
 ///
 /// A made-up digest opens an incident and closes it at once, so that the whole way is tried and nothing stays open.
 /// Only paging groups have incidents, so whoever builds the digest keeps `page` on the end of what had paged.
@@ -200,7 +200,7 @@ fn resolve(routing_key: &str, dedup_key: String) -> PagerDutyEvent {
     }
 }
 
-/// PagerDuty knows no way back from this: an ack that is taken back or broken is not reported.
+/// PagerDuty cannot undo an acknowledgement: a withdrawn or broken ack is not reported.
 fn acknowledge(routing_key: &str, dedup_key: String) -> PagerDutyEvent {
     PagerDutyEvent { event_action: "acknowledge", ..resolve(routing_key, dedup_key) }
 }

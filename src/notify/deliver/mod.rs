@@ -1,4 +1,4 @@
-//! Delivery: takes what is due from the outbox, sends it, records what became of it.
+//! Delivery: claims due deliveries from the outbox, sends them and records the result.
 //!
 //! At least once: "sending" is on disk before the first byte leaves, so a crash in between is seen at the next start and
 //! the same content goes out again, marked as one that may have arrived. Channels are independent, and a slow one
@@ -84,7 +84,7 @@ impl DigestSender for Channel {
     }
 }
 
-/// What a round of delivering came to.
+/// The result of a delivery round.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliverySummary {
     /// Arrived.
@@ -93,7 +93,7 @@ pub struct DeliverySummary {
     pub waiting: u32,
     /// Given up.
     pub dead: u32,
-    /// Channels still busy when patience ran out; they go on in the background.
+    /// Channels still sending at the time limit; they continue in the background.
     pub busy: u32,
     /// What went wrong, one line each.
     pub errors: Vec<String>,
@@ -169,7 +169,7 @@ async fn drain<S: DigestSender>(
         let (answer, fate) = try_once(&ledger, channel.as_ref(), claimed, clock).instrument(span).await?;
         summary.count(channel.name(), &answer, &fate);
         MEASURES.count_delivery(channel.name(), fate.word());
-        // A channel that just failed is not tried with the next delivery at once.
+        // After a failure, the channel's next delivery waits for the next round.
         if matches!((&answer, &fate), (DeliveryResult::Later { .. }, Fate::Again { .. })) {
             return Ok(summary);
         }

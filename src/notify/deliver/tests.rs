@@ -226,7 +226,7 @@ async fn a_page_is_never_delayed_by_the_retry_schedule_of_other_digests() {
 }
 
 #[tokio::test]
-async fn what_waits_for_its_next_try_has_not_arrived_either() {
+async fn a_delivery_that_waits_for_a_retry_counts_as_undelivered() {
     let world = DeliveryFixture::new().await;
     let mail = FakeChannel::new("mail", [down(), down()]);
     world.enqueue(1, &["mail"], false).await;
@@ -272,7 +272,7 @@ fn never(of_content: bool) -> DeliveryResult {
 }
 
 #[tokio::test]
-async fn a_mended_channel_gets_what_died_with_its_next_digest() {
+async fn a_repaired_channel_gets_dead_deliveries_with_its_next_digest() {
     let world = DeliveryFixture::new().await;
     let mail = FakeChannel::new("mail", [never(false), never(false)]);
     for n in 1..4 {

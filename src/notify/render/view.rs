@@ -53,7 +53,7 @@ pub(crate) struct DigestView {
     /// How many there are, listed or not.
     pub(crate) all_remarks: usize,
     pub(crate) window: String,
-    /// When it was written; a mail may arrive hours later, and says so by this.
+    /// When it was decided; a mail may arrive hours later.
     pub(crate) decided: String,
     pub(crate) ledger_as_of: String,
     pub(crate) next_digest: Option<String>,
@@ -271,7 +271,7 @@ fn silenced(digest: &Digest, clock: &DisplayZone) -> Option<String> {
 
 fn fault(fault: &Fault, clock: &DisplayZone) -> FaultView {
     FaultView {
-        word: if fault.ended { "over" } else { "llama-triage problem" },
+        word: if fault.ended { "resolved" } else { "llama-triage problem" },
         ended: fault.ended,
         text: short(&fault.text, 400),
         since: clock.full(fault.since),

@@ -47,7 +47,7 @@ fn meaning_of(class: &str) -> Option<&'static str> {
         "permanent-input" => "problem with the files; a retry will not help",
         "config" => "the job's settings are refused; it fails until they are changed",
         "account" => "LlamaCloud rejects the key, credits or quota; everything fails until that is fixed",
-        "throttled" => "LlamaCloud asked to slow down; it usually passes",
+        "throttled" => "LlamaCloud asked to slow down; a later retry usually works",
         "transient" => "temporary; a retry usually works",
         "cancelled" => "cancelled; it is not retried",
         "done" => "the same work was done before; nothing is wrong",
@@ -117,7 +117,7 @@ pub(crate) fn subject(digest: &Digest) -> String {
         name => format!("[triage {}]", cut_end(name, 20)),
     };
     let news = change_counts(&digest.totals);
-    let prefix = if is_trial(digest) { format!("{prefix} TEST, no news:") } else { prefix };
+    let prefix = if is_trial(digest) { format!("{prefix} TEST, not an alert:") } else { prefix };
     let id = format!(" ({})", cut_end(&one_line(&digest.digest_id), 30));
     let whole = format!("{prefix} {}{id}", subject_facts(digest, &news));
     let shorter = (0..=news.len()).rev().map(|kinds| format!("{prefix} {}", subject_facts(digest, &news[..kinds])));
@@ -176,7 +176,7 @@ pub(crate) fn headline(digest: &Digest) -> String {
             )
         }
         (None, None, Some(entry)) => format!("{}: {}", capitalized(reason_word(entry.reason)), group_line(entry)),
-        _ if totals.new + totals.regressed + totals.escalated > 0 => format!("{open}, with news"),
+        _ if totals.new + totals.regressed + totals.escalated > 0 => format!("{open}, with changes"),
         _ if totals.open_items > 0 => format!("Nothing new: {open}"),
         _ => "All quiet: nothing is open".to_owned(),
     }

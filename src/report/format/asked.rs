@@ -9,7 +9,7 @@ pub(crate) fn words(filter: &Filter, look: &AnswerLayout) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(filter.since.map(|since| format!("since {}", look.time_and_zone(since))));
     parts.extend(filter.until.map(|until| format!("until {}", look.time_and_zone(until))));
-    parts.extend(filter.failed.then(|| "not arrived".to_owned()));
+    parts.extend(filter.failed.then(|| "not delivered".to_owned()));
     let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
     let lists = [
         ("state", filter.state.clone()),

@@ -32,7 +32,7 @@ pub enum QueryError {
     #[error("statement refused: {0}")]
     Statement(String),
     /// The user's own statement asked for too much.
-    #[error("the statement was stopped, {what} {mib} MiB: narrow it")]
+    #[error("the statement was stopped, {what} {mib} MiB: select less data")]
     TooLarge {
         /// What was too much, up to the number.
         what: &'static str,
@@ -40,7 +40,7 @@ pub enum QueryError {
         mib: i64,
     },
     /// The user's own statement took too long.
-    #[error("the statement was stopped after {0} s: narrow it")]
+    #[error("the statement was stopped after {0} s: select less data")]
     TooSlow(u64),
 }
 

@@ -84,7 +84,7 @@ impl ReadTransaction {
     }
 }
 
-/// A file that no program of ours ever wrote: an empty one, or other people's data, which nothing may migrate.
+/// Refuses a file that was never a ledger: an empty one, or another program's data, which must not be migrated.
 fn refuse_foreign_file(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
     let written: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let filled = connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master)", [], |row| row.get(0))?;

@@ -152,11 +152,11 @@ fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
         }));
     }
     for (_, group) in history::retried(view.connection)? {
-        let outlook = group.outlook(&view.limits, view.now);
+        let outlook = group.outlook(&view.retry_settings, view.now);
         let (state, until) = match outlook.turn {
-            _ if outlook.left_to_people.is_some() => continue,
-            Turn::Rests { until } => ("resting", Some(until)),
-            Turn::PersonDecides { .. } => ("needs-decision", None),
+            _ if outlook.is_left_to_people() => continue,
+            Turn::Rests(until) => ("resting", Some(until)),
+            Turn::PersonDecides(_) => ("needs-decision", None),
             _ => continue,
         };
         rows.push(HoldRow { scope: group.group_id, state: state.to_owned(), until, why: Some(outlook.to_string()) });

@@ -7,16 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use jiff::Timestamp;
-
 use crate::ledger::time::millis;
 use crate::llamacloud::Cloud;
 use crate::llamacloud::error::CloudError;
 use crate::model::batch::Batch;
 use crate::model::item::ItemStatus;
 use crate::reprocess::Reprocess;
-use crate::reprocess::policy::facts::ItemFacts;
-use crate::reprocess::store::retriable::Retriable;
+use crate::reprocess::policy::item::Item;
 use crate::scan::batch_failure::GRACE;
 use crate::scan::rules::SEARCHABLE_ITEMS;
 use crate::scan::store::batch;
@@ -25,7 +22,7 @@ use crate::scan::store::batch;
 const MOST_READ: usize = 100;
 
 impl Reprocess<'_> {
-    /// Notes on the facts of these items in which foreign batch each is, or may be, pending, processing or already done.
+    /// Notes in which foreign batch each of these items is, or may be, pending, processing or already done.
     /// Says how many are.
     ///
     /// # Errors
@@ -34,20 +31,16 @@ impl Reprocess<'_> {
         &self,
         project: &str,
         item_ids: &BTreeSet<String>,
-        rows: &[Retriable],
-        items: &mut [ItemFacts],
-        now: Timestamp,
+        items: &mut [Item],
     ) -> anyhow::Result<usize> {
         let Some(watched) = self.project(project) else { return Ok(0) };
-        let (name, since) = (project.to_owned(), millis(now - GRACE));
+        let (name, since) = (project.to_owned(), millis(self.now - GRACE));
         let running = self.ledger.read(move |connection| batch::running_of_others(connection, &name, since)).await?;
-        let wanted: Vec<&Retriable> =
-            rows.iter().filter(|row| row.project == project && item_ids.contains(&row.item_id)).collect();
         let mut found = BTreeMap::new();
         let mut left = MOST_READ;
         for batch in &running {
-            let possible: BTreeSet<&str> =
-                wanted.iter().filter(|row| may_hold(batch, row)).map(|row| row.item_id.as_str()).collect();
+            let wanted = items.iter().filter(|item| item_ids.contains(&item.item_id) && may_hold(batch, item));
+            let possible: BTreeSet<&str> = wanted.map(|item| item.item_id.as_str()).collect();
             if possible.is_empty() {
                 continue;
             }
@@ -68,9 +61,8 @@ impl Reprocess<'_> {
 }
 
 /// Whether an item can be in a batch. The directory of an item that failed in a list of items is not known.
-fn may_hold(batch: &Batch, row: &Retriable) -> bool {
-    let (of_batch, of_item) = (batch.directory_id.as_deref(), row.origin.directory_id.as_deref());
-    of_batch.is_none() || of_item.is_none() || of_batch == of_item
+fn may_hold(batch: &Batch, item: &Item) -> bool {
+    batch.directory_id.is_none() || item.directory_id.is_none() || batch.directory_id == item.directory_id
 }
 
 /// Which of these items are, or may be, at work in a batch: pending, processing, done by now, or not seen in a list that is not complete.

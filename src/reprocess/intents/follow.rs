@@ -3,20 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio_util::sync::CancellationToken;
+use jiff::SignedDuration;
 
-use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
+use crate::ledger::{Connection, Transaction};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::error::CloudError;
 use crate::model::class::Class;
 use crate::model::item::ItemStatus;
-use crate::reprocess::facts::limits;
-use crate::reprocess::protocol::outcome::{AfterStatus, Outcome, RetriedItem, outcome};
-use crate::reprocess::store::attempt::{self, End, Running, Seen};
-use crate::reprocess::store::intent::{self, StoredIntent};
-use crate::reprocess::{Reprocess, Summary};
+use crate::reprocess::Reprocess;
+use crate::reprocess::protocol::intent::IntentState;
+use crate::reprocess::protocol::outcome::{Outcome, Standing};
+use crate::reprocess::store::attempt::{self, Attempt, Seen};
+use crate::reprocess::store::intent::{self, Intent};
 use crate::scan::store::batch;
 
 /// What a retry was billed is asked for so long after it ended.
@@ -27,131 +26,120 @@ const MOST_BILLS: u32 = 20;
 
 /// What LlamaCloud says about the items of one intent.
 #[derive(Debug, Default)]
-struct Standing {
-    statuses: HashMap<String, AfterStatus>,
+struct Answers {
+    standings: HashMap<String, Standing>,
     /// Skipped items with processing results.
     results: HashSet<String>,
     /// For items that no batch shows: missing once all batches have ended, running before.
-    otherwise: Option<AfterStatus>,
+    otherwise: Option<Standing>,
     /// Skipped items of which it could not be asked whether they have results: nothing is concluded about them.
     unasked: HashSet<String>,
     /// Nothing of the batches can be under way any more: they have ended, or LlamaCloud has not known them for a day.
     over: bool,
 }
 
-impl Standing {
-    fn of(&self, item_id: &str) -> AfterStatus {
-        self.statuses.get(item_id).copied().or(self.otherwise).unwrap_or(AfterStatus::Running)
+impl Answers {
+    fn of(&self, item_id: &str) -> Standing {
+        self.standings.get(item_id).copied().or(self.otherwise).unwrap_or(Standing::Running)
     }
 }
 
 impl Reprocess<'_> {
     /// Ends the attempts whose outcome is known by now.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(crate) async fn follow(
-        &self,
-        now: Timestamp,
-        stop: &CancellationToken,
-        summary: &mut Summary,
-    ) -> anyhow::Result<()> {
+    pub(crate) async fn follow(&mut self) -> anyhow::Result<()> {
         for intent in self.ledger.read(intent::unsettled).await? {
-            if intent.intent.state.batch_ids().is_empty() {
+            if intent.batch_ids.is_empty() {
                 continue;
             }
-            if stop.is_cancelled() {
+            if self.stop.is_cancelled() {
                 break;
             }
             let id = intent.intent_id.clone();
             let running = self.ledger.read(move |connection| attempt::running(connection, &id)).await?;
-            let standing = match self.project(&intent.project) {
-                // An API that is gone cannot be asked either; its attempts expire, and are looked at again
-                // if it returns.
-                Some(project) if !project.source.serves(intent.api) => Standing::default(),
-                Some(project) => {
-                    let asked = self.ask(&project.source, &intent, &running, now, summary).await?;
-                    // A request that failed proves nothing: no attempt expires by it.
-                    let Some(standing) = asked else { continue };
-                    standing
-                }
-                // There is no API to ask any more; the attempts expire.
-                None => Standing::default(),
+            let answers = match self.project(&intent.project).filter(|project| project.source.serves(intent.api)) {
+                Some(project) => self.ask_outcome(&project.source, &intent, &running).await?,
+                // There is no API to ask any more: the attempts expire, and are looked at again if it returns.
+                None => Some(Answers::default()),
             };
+            // A request that failed proves nothing: no attempt expires by it.
+            let Some(answers) = answers else { continue };
             let attempts = running.len();
-            let ends = self.ends(&intent, running, &standing, now).await?;
-            let may_end_otherwise = ends.iter().any(|end| end.outcome == Outcome::Expired && !standing.over);
+            let ends = self.ends(&intent, running, &answers).await?;
+            let may_end_otherwise = ends.iter().any(|end| end.outcome == Outcome::Expired && !answers.over);
             let is_over = ends.len() == attempts && !may_end_otherwise;
-            summary.recovered += count(&ends, |end| !end.attempt.expired && end.recovers);
-            summary.failed += count(&ends, |end| !end.attempt.expired && !end.recovers);
-            self.ledger.write(move |tx| conclude(tx, &intent, &ends, is_over, now)).await?;
+            for end in ends.iter().filter(|end| !end.expired) {
+                self.summary.recovered += u32::from(end.recovers);
+                self.summary.failed += u32::from(!end.recovers);
+            }
+            let now = self.now;
+            let conclude = move |tx: &Transaction<'_>| {
+                for end in &ends {
+                    // An attempt that expired stays so until its batch says what became of it.
+                    if !end.expired || !matches!(end.outcome, Outcome::Expired | Outcome::Unknown) {
+                        attempt::end(tx, &intent, end, now)?;
+                    }
+                }
+                let finished = Intent { state: IntentState::Finished, ..intent };
+                if is_over { intent::keep(tx, &finished, now) } else { Ok(()) }
+            };
+            self.ledger.write(conclude).await?;
         }
-        Ok(self.read_bills(now, stop).await?)
+        Ok(self.read_bills().await?)
     }
 
     /// How the attempts of an intent have ended; those that have not are left out, and those whose failure no scan has recorded yet.
     async fn ends(
         &self,
-        intent: &StoredIntent,
-        running: Vec<Running>,
-        standing: &Standing,
-        now: Timestamp,
-    ) -> Result<Vec<End>, LedgerError> {
-        let failed =
-            |attempt: &Running| matches!(standing.of(&attempt.item_id), AfterStatus::Failed | AfterStatus::Skipped);
-        let keys: Vec<i64> = running.iter().filter(|one| failed(one)).map(|one| one.item_key).collect();
-        let batch_ids: Vec<String> = intent.intent.state.batch_ids().into_iter().map(str::to_owned).collect();
-        let read = move |connection: &_| {
+        intent: &Intent,
+        running: Vec<Attempt>,
+        answers: &Answers,
+    ) -> Result<Vec<Attempt>, LedgerError> {
+        let failed = |one: &&Attempt| matches!(answers.of(&one.item_id), Standing::Failed | Standing::Skipped);
+        let keys: Vec<i64> = running.iter().filter(failed).map(|one| one.item_key).collect();
+        let batch_ids = intent.batch_ids.clone();
+        let read = move |connection: &Connection| {
             let seen = keys.into_iter().map(|key| Ok((key, attempt::seen(connection, key, &batch_ids)?)));
             seen.collect::<Result<HashMap<_, _>, LedgerError>>()
         };
         let mut seen = self.ledger.read(read).await?;
         let ends = running.into_iter().filter_map(|attempt| {
             let seen = seen.remove(&attempt.item_key).flatten();
-            self.end(intent, attempt, seen, standing, now)
+            self.end(intent, attempt, seen, answers)
         });
         Ok(ends.collect())
     }
 
     /// How one attempt ended; none while it has not, or while no scan has recorded its failure yet.
-    fn end(
-        &self,
-        intent: &StoredIntent,
-        attempt: Running,
-        seen: Option<Seen>,
-        standing: &Standing,
-        now: Timestamp,
-    ) -> Option<End> {
-        if standing.unasked.contains(&attempt.item_id) {
+    fn end(&self, intent: &Intent, attempt: Attempt, seen: Option<Seen>, answers: &Answers) -> Option<Attempt> {
+        if answers.unasked.contains(&attempt.item_id) {
             return None;
         }
-        let status = match standing.of(&attempt.item_id) {
-            AfterStatus::Failed | AfterStatus::Skipped if seen.is_none() => AfterStatus::Running,
-            status => status,
+        let standing = match answers.of(&attempt.item_id) {
+            Standing::Failed | Standing::Skipped if seen.is_none() => Standing::Running,
+            standing => standing,
         };
         let class = match &seen {
             Some(seen) if seen.harmless => Class::Done,
             Some(seen) => self.judge(&seen.said, &intent.job_type).class,
             None => Class::Unknown,
         };
-        let group_id = seen.as_ref().map_or("", |seen| seen.group_id.as_str());
-        let after = RetriedItem { status, group_id, class };
-        let outcome = outcome(&intent.group_id, &after, attempt.started_at, now, &limits(self.config));
-        if outcome == Outcome::Running {
-            return None;
-        }
-        let recovers = outcome.recovers(standing.results.contains(&attempt.item_id));
-        // A skip without a result anywhere proves nothing: what became of the item is not known.
-        let outcome = if outcome == Outcome::AlreadyProcessed && !recovers { Outcome::Unknown } else { outcome };
-        Some(End { attempt, outcome, counts: outcome.uses_attempt(class), recovers, seen })
+        let same_group = seen.as_ref().is_some_and(|seen| seen.group_id == intent.group_id);
+        let outcome = match Outcome::of(standing, same_group, class, self.now - attempt.started_at) {
+            Outcome::Running => return None,
+            // A skip without a result anywhere proves nothing: what became of the item is not known.
+            Outcome::AlreadyProcessed if !answers.results.contains(&attempt.item_id) => Outcome::Unknown,
+            outcome => outcome,
+        };
+        let recovers = matches!(outcome, Outcome::Recovered | Outcome::AlreadyProcessed);
+        Some(Attempt { outcome, counts: outcome.counts(class), recovers, seen, ..attempt })
     }
 
     /// Asks what recovered retries were billed. LlamaCloud may know it later than their outcome.
-    async fn read_bills(&self, now: Timestamp, stop: &CancellationToken) -> Result<(), LedgerError> {
-        let unbilled =
-            self.ledger.read(move |connection| attempt::unbilled(connection, now - BILLED_WITHIN, MOST_BILLS)).await?;
+    async fn read_bills(&self) -> Result<(), LedgerError> {
+        let since = self.now - BILLED_WITHIN;
+        let unbilled = self.ledger.read(move |connection| attempt::unbilled(connection, since, MOST_BILLS)).await?;
         for (attempt_id, project, batch_id) in unbilled {
-            let Some(project) = self.project(&project).filter(|_| !stop.is_cancelled()) else { continue };
+            let Some(project) = self.project(&project).filter(|_| !self.stop.is_cancelled()) else { continue };
             match project.source.billed(&batch_id).await {
                 Ok(None) => {}
                 Ok(Some(credits)) => {
@@ -167,133 +155,85 @@ impl Reprocess<'_> {
     }
 
     /// What LlamaCloud says about an intent; none if the request failed.
-    async fn ask(
-        &self,
+    async fn ask_outcome(
+        &mut self,
         cloud: &Cloud,
-        intent: &StoredIntent,
-        running: &[Running],
-        now: Timestamp,
-        summary: &mut Summary,
-    ) -> Result<Option<Standing>, LedgerError> {
-        let batch_ids: Vec<String> = intent.intent.state.batch_ids().into_iter().map(str::to_owned).collect();
-        let at = now.as_millisecond();
-        let lost = move |connection: &_| {
+        intent: &Intent,
+        running: &[Attempt],
+    ) -> Result<Option<Answers>, LedgerError> {
+        let (id, batch_ids, at) = (intent.intent_id.clone(), intent.batch_ids.clone(), self.now.as_millisecond());
+        let read = move |connection: &Connection| {
             let gone = batch::gone_for_good(connection, &batch_ids, at)?;
-            Ok((gone, batch::shown_or_old(connection, &batch_ids, at)?))
+            let shown = batch::shown_or_old(connection, &batch_ids, at)?;
+            Ok((gone, shown, attempt::failed_before(connection, &id)?))
         };
-        let (gone, mut shown) = self.ledger.read(lost).await?;
+        let (gone, mut shown, failed) = self.ledger.read(read).await?;
         if self.half_seen.contains(&intent.project) {
             // A failing server may answer for any batch that it does not exist.
             shown.clear();
         }
-        let id = intent.intent_id.clone();
-        let failed = self.ledger.read(move |connection| attempt::failed_before(connection, &id)).await?;
-        let mut standing = match batches(cloud, intent, running, (&gone, &shown), now).await {
-            Ok(standing) => standing,
+        let mut answers = match self.ask_batches(cloud, intent, running, (&gone, &shown)).await {
+            Ok(answers) => answers,
             Err(error) => {
-                summary.errors.push(format!("could not request the outcome of intent {}: {error}", intent.intent_id));
+                let text = format!("could not request the outcome of intent {}: {error}", intent.intent_id);
+                self.summary.errors.push(text);
                 return Ok(None);
             }
         };
-        let skipped = standing.statuses.iter().filter(|(_, status)| **status == AfterStatus::Skipped);
+        let skipped = answers.standings.iter().filter(|(_, standing)| **standing == Standing::Skipped);
         for (item_id, _) in skipped {
             // A result from before the failure is of other work and proves nothing.
             let Some(failed_at) = failed.get(item_id) else { continue };
             match cloud.has_result(intent.api, &intent.job_type, item_id, *failed_at).await {
-                Ok(true) => drop(standing.results.insert(item_id.clone())),
+                Ok(true) => drop(answers.results.insert(item_id.clone())),
                 Ok(false) => {}
                 Err(error) => {
-                    summary.errors.push(format!("could not request results of item {item_id}: {error}"));
-                    standing.unasked.insert(item_id.clone());
+                    self.summary.errors.push(format!("could not request results of item {item_id}: {error}"));
+                    answers.unasked.insert(item_id.clone());
                 }
             }
         }
-        Ok(Some(standing))
+        Ok(Some(answers))
     }
-}
 
-/// Asks about every batch of an intent. More than one is a duplicate: the best news of an item counts. `shown` are those
-/// that must be there: one that is not has gone.
-async fn batches(
-    cloud: &Cloud,
-    intent: &StoredIntent,
-    running: &[Running],
-    (gone, shown): (&HashSet<String>, &HashSet<String>),
-    now: Timestamp,
-) -> Result<Standing, CloudError> {
-    let wanted: HashSet<&str> = running.iter().map(|attempt| attempt.item_id.as_str()).collect();
-    let mut standing = Standing { otherwise: Some(AfterStatus::Missing), over: true, ..Standing::default() };
-    for batch_id in intent.intent.state.batch_ids() {
-        let Some(batch) = cloud.batch(batch_id).await? else {
-            // Perhaps it only is not shown yet; the attempts expire if it never is.
-            if !shown.contains(batch_id) {
-                standing.otherwise = Some(AfterStatus::Running);
-            } else if standing.otherwise == Some(AfterStatus::Missing) {
-                standing.otherwise = Some(AfterStatus::Gone);
-            }
-            standing.over &= gone.contains(batch_id);
-            continue;
-        };
-        standing.over &= batch.status.is_terminal();
-        let mut each = |page: Vec<(String, ItemStatus)>| {
-            for (item_id, status) in page.into_iter().filter(|(id, _)| wanted.contains(id.as_str())) {
-                let left_undone = batch.undone_statuses().contains(&status) && batch.has_abandoned(&status, now);
-                let status = if left_undone { AfterStatus::Failed } else { after(&status) };
-                let known = standing.statuses.entry(item_id).or_insert(status);
-                if rank(status) < rank(*known) {
-                    *known = status;
+    /// Asks about every batch of an intent. More than one is a duplicate: the best news of an item counts. `shown` are those
+    /// that must be there: one that is not has gone.
+    async fn ask_batches(
+        &self,
+        cloud: &Cloud,
+        intent: &Intent,
+        running: &[Attempt],
+        (gone, shown): (&HashSet<String>, &HashSet<String>),
+    ) -> Result<Answers, CloudError> {
+        let wanted: HashSet<&str> = running.iter().map(|attempt| attempt.item_id.as_str()).collect();
+        let mut answers = Answers { otherwise: Some(Standing::Missing), over: true, ..Answers::default() };
+        for batch_id in &intent.batch_ids {
+            let Some(batch) = cloud.batch(batch_id).await? else {
+                // Perhaps it only is not shown yet; the attempts expire if it never is.
+                if !shown.contains(batch_id) {
+                    answers.otherwise = Some(Standing::Running);
+                } else if answers.otherwise == Some(Standing::Missing) {
+                    answers.otherwise = Some(Standing::Gone);
                 }
+                answers.over &= gone.contains(batch_id);
+                continue;
+            };
+            answers.over &= batch.status.is_terminal();
+            let mut each = |page: Vec<(String, ItemStatus)>| {
+                for (item_id, status) in page.into_iter().filter(|(id, _)| wanted.contains(id.as_str())) {
+                    let left_undone =
+                        batch.undone_statuses().contains(&status) && batch.has_abandoned(&status, self.now);
+                    let standing = if left_undone { Standing::Failed } else { Standing::from(&status) };
+                    let known = answers.standings.entry(item_id).or_insert(standing);
+                    *known = standing.min(*known);
+                }
+                ControlFlow::Continue(())
+            };
+            let listed = cloud.list_statuses(&batch, &mut each).await?;
+            if !batch.status.is_terminal() || !listed.complete || listed.unreadable > 0 {
+                answers.otherwise = Some(Standing::Running);
             }
-            ControlFlow::Continue(())
-        };
-        let listed = cloud.list_statuses(&batch, &mut each).await?;
-        if !batch.status.is_terminal() || !listed.complete || listed.unreadable > 0 {
-            standing.otherwise = Some(AfterStatus::Running);
         }
+        Ok(answers)
     }
-    Ok(standing)
-}
-
-fn after(status: &ItemStatus) -> AfterStatus {
-    match status {
-        ItemStatus::Completed => AfterStatus::Completed,
-        ItemStatus::Failed => AfterStatus::Failed,
-        ItemStatus::Skipped => AfterStatus::Skipped,
-        ItemStatus::Cancelled => AfterStatus::Cancelled,
-        // An unknown status is not taken for an end.
-        ItemStatus::Pending | ItemStatus::Processing | ItemStatus::Unknown(_) => AfterStatus::Running,
-    }
-}
-
-fn rank(status: AfterStatus) -> u8 {
-    match status {
-        AfterStatus::Completed => 0,
-        AfterStatus::Running => 1,
-        AfterStatus::Failed => 2,
-        AfterStatus::Skipped => 3,
-        AfterStatus::Cancelled => 4,
-        AfterStatus::Missing => 5,
-        AfterStatus::Gone => 6,
-    }
-}
-
-fn count(ends: &[End], which: impl Fn(&End) -> bool) -> u32 {
-    u32::try_from(ends.iter().filter(|end| which(end)).count()).unwrap_or(u32::MAX)
-}
-
-/// Writes the ends and the items' states in one transaction; the intent is finished if `is_over`.
-fn conclude(
-    tx: &Transaction<'_>,
-    intent: &StoredIntent,
-    ends: &[End],
-    is_over: bool,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    for end in ends {
-        // An attempt that expired stays so until its batch says what became of it.
-        if !end.attempt.expired || !matches!(end.outcome, Outcome::Expired | Outcome::Unknown) {
-            attempt::end(tx, intent, end, now)?;
-        }
-    }
-    if is_over { intent::finish(tx, &intent.intent_id, now) } else { Ok(()) }
 }

@@ -1,20 +1,18 @@
 //! Finds the batches of POSTs whose answer never came, and batches that were made twice of one POST. Nothing is ever sent again.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
-use tokio_util::sync::CancellationToken;
 
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
-use crate::ledger::{Transaction, fault};
-use crate::llamacloud::resubmit::{Candidates, Resubmission};
+use crate::ledger::{Connection, Transaction, fault};
+use crate::llamacloud::resubmit::Resubmission;
 use crate::model::batch_api::BatchApi;
-use crate::reprocess::protocol::intent::{Intent, IntentEvent, IntentState};
-use crate::reprocess::protocol::reconcile::{Candidate, Listing, Verdict, reconcile};
-use crate::reprocess::store::intent::{self, StoredIntent};
-use crate::reprocess::store::{abandoned, attempt};
-use crate::reprocess::{Reprocess, Summary};
+use crate::model::candidates::Candidates;
+use crate::reprocess::Reprocess;
+use crate::reprocess::protocol::intent::IntentState;
+use crate::reprocess::protocol::reconcile::{Sought, Verdict};
+use crate::reprocess::store::attempt;
+use crate::reprocess::store::intent::{self, Intent};
 use crate::scan::store::batch;
 
 /// An unclear intent is looked for again after this, also between cycles.
@@ -31,107 +29,80 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 
 impl Reprocess<'_> {
     /// Recovers the intents that an earlier process left: what was planned is released, what was being posted is of unclear outcome.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(crate) async fn recover(&self, now: Timestamp) -> Result<(), LedgerError> {
-        self.ledger
-            .write(move |tx| {
-                for intent in intent::unsettled(tx)? {
-                    take_up(tx, &intent, now)?;
+    pub(crate) async fn recover(&self) -> Result<(), LedgerError> {
+        let now = self.now;
+        let recover = move |tx: &Transaction<'_>| {
+            for mut intent in intent::unsettled(tx)? {
+                intent.state = match intent.state {
+                    IntentState::Planned => IntentState::Cancelled,
+                    IntentState::Posting => IntentState::Unknown,
+                    _ => continue,
+                };
+                intent.error = Some("the program ended before an answer came".to_owned());
+                intent::keep(tx, &intent, now)?;
+                if intent.state == IntentState::Unknown {
+                    attempt::begin(tx, &intent, now)?;
                 }
-                Ok(())
-            })
-            .await
+            }
+            Ok(())
+        };
+        self.ledger.write(recover).await
     }
 
-    /// Between two cycles: looks for what is of unclear outcome every two minutes, and executes approved plans.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(crate) async fn between(
-        &self,
-        now: Timestamp,
-        stop: &CancellationToken,
-        summary: &mut Summary,
-    ) -> anyhow::Result<()> {
-        let unclear = self.ledger.read(intent::unsettled).await?;
-        let mut unclear = unclear.iter().filter(|intent| intent.intent.state.needs_reconciliation());
-        if unclear.any(|intent| intent.checked_at.or(intent.intent.posting_at).is_none_or(|at| now - at >= LOOK_AGAIN))
-        {
-            self.reconcile(now, stop, summary).await?;
-        }
-        self.execute_approved(now, stop, summary).await
+    /// Whether an intent is of unclear outcome that was not looked for in the last two minutes.
+    pub(crate) async fn is_unclear_for_long(&self) -> Result<bool, LedgerError> {
+        let unsettled = self.ledger.read(intent::unsettled).await?;
+        let mut unclear = unsettled.iter().filter(|intent| intent.state == IntentState::Unknown);
+        Ok(unclear.any(|intent| intent.checked_at.or(intent.posting_at).is_none_or(|at| self.now - at >= LOOK_AGAIN)))
     }
 
-    /// Looks for the batches of intents of unclear outcome, and for second batches of the others where one may have shown up.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(crate) async fn reconcile(
-        &self,
-        now: Timestamp,
-        stop: &CancellationToken,
-        summary: &mut Summary,
-    ) -> anyhow::Result<()> {
-        self.adopt(now, summary).await?;
-        let since = now - GIVEN_UP_FOR;
+    /// Adopts what others sent; looks for the batches of intents of unclear outcome, and for second batches of the others where one may
+    /// have shown up.
+    pub(crate) async fn reconcile(&mut self) -> anyhow::Result<()> {
+        self.adopt().await?;
+        let since = self.now - GIVEN_UP_FOR;
         let unsettled = self.ledger.read(intent::unsettled).await?.into_iter().map(|intent| (intent, None));
-        let doubtful = self.ledger.read(move |tx| abandoned::finished_after(tx, since)).await?.into_iter();
-        let doubtful = doubtful.map(|(later, earlier)| (later, Some(earlier)));
+        let doubtful = self.ledger.read(move |connection| intent::after_given_up(connection, since)).await?;
+        let doubtful = doubtful.into_iter().map(|(later, earlier)| (later, Some(earlier)));
         for (intent, earlier) in unsettled.chain(doubtful) {
-            if stop.is_cancelled() || !self.is_looked_for(&intent, earlier.is_some(), now).await? {
+            if self.stop.is_cancelled() || !self.is_looked_for(&intent, earlier.is_some()).await? {
                 continue;
             }
-            let listing = match self.look(&intent, earlier.as_ref(), now).await {
-                Ok(listing) => listing,
-                Err(error) => {
-                    summary
-                        .errors
-                        .push(format!("could not look for the batch of intent {}: {error}", intent.intent_id));
-                    Listing { at: now, complete: false, candidates: Vec::new() }
-                }
-            };
-            let still_unclear = self.ledger.write(move |tx| judge(tx, intent, listing, now)).await?;
-            summary.unknown += u32::from(still_unclear);
+            let listing = self.look(&intent, earlier.as_ref()).await.unwrap_or_else(|error| {
+                let text = format!("could not look for the batch of intent {}: {error}", intent.intent_id);
+                self.summary.errors.push(text);
+                Candidates { found: Vec::new(), complete: false }
+            });
+            let now = self.now;
+            let still_unclear = self.ledger.write(move |tx| conclude(tx, intent, listing, now)).await?;
+            self.summary.unknown += u32::from(still_unclear);
         }
         Ok(())
     }
 
     /// Whether batches are to be listed now for an intent; `doubtful` is one whose items a retry that was given up has sent before.
-    async fn is_looked_for(&self, intent: &StoredIntent, doubtful: bool, now: Timestamp) -> Result<bool, LedgerError> {
+    async fn is_looked_for(&self, intent: &Intent, doubtful: bool) -> Result<bool, LedgerError> {
         if self.project(&intent.project).is_none() {
             return Ok(false);
         }
         // The job list of v2 never shows the jobs of retries, so nothing says when to look for one.
-        let unseen =
-            intent.api == BatchApi::V2 && intent.checked_at.is_none_or(|at| doubtful && now - at >= LOOK_FOR_LATE);
-        Ok(unseen || intent.intent.state.needs_reconciliation() || self.may_be_double(intent).await?)
-    }
-
-    /// Whether a batch has shown up that may do the work of this intent a second time.
-    async fn may_be_double(&self, intent: &StoredIntent) -> Result<bool, LedgerError> {
-        if matches!(intent.intent.state, IntentState::Duplicate { .. }) {
-            return Ok(false);
+        let is_late = |at: Timestamp| doubtful && self.now - at >= LOOK_FOR_LATE;
+        let is_unseen = intent.api == BatchApi::V2 && intent.checked_at.is_none_or(is_late);
+        if is_unseen || intent.state == IntentState::Unknown || intent.batch_ids.len() > 1 {
+            return Ok(is_unseen || intent.state == IntentState::Unknown);
         }
-        let since = intent.intent.posting_at.unwrap_or(intent.created_at);
-        let (project, job_type, items) = (intent.project.clone(), intent.job_type.clone(), intent.items.len());
-        let since = since.as_millisecond();
+        // A batch may have shown up that does its work a second time.
+        let (since, items) = (intent.sent_at().as_millisecond(), intent.items.len());
+        let (project, job_type) = (intent.project.clone(), intent.job_type.clone());
         self.ledger.read(move |connection| batch::has_double(connection, &project, &job_type, items, since)).await
     }
 
     /// Lists what may be the batch of an intent, or of the `earlier` one of the same items that was given up.
-    async fn look(
-        &self,
-        intent: &StoredIntent,
-        earlier: Option<&StoredIntent>,
-        now: Timestamp,
-    ) -> anyhow::Result<Listing> {
+    async fn look(&self, intent: &Intent, earlier: Option<&Intent>) -> anyhow::Result<Candidates> {
         let sent = earlier.unwrap_or(intent);
-        let posted = sent.intent.posting_at.unwrap_or(sent.created_at);
-        let project = self
-            .project(&intent.project)
-            .ok_or_else(|| anyhow::anyhow!("project {} is no longer in the configuration", intent.project))?;
+        let Some(watched) = self.project(&intent.project) else {
+            anyhow::bail!("project {} is no longer in the configuration", intent.project);
+        };
         let request = Resubmission {
             api: sent.api,
             intent_id: sent.intent_id.clone(),
@@ -143,159 +114,109 @@ impl Reprocess<'_> {
             before: intent.items.first().and_then(|item| item.before.clone()),
         };
         let intent_id = intent.intent_id.clone();
-        let others = move |connection: &_| {
+        let others = move |connection: &Connection| {
             let mut others = intent::owned_batches(connection)?;
             others.extend(batch::known_before(connection, &intent_id)?);
             Ok(others)
         };
         let others = self.ledger.read(others).await?;
-        let mut found = project.source.find_batches(&request, posted, &others).await?;
+        let mut listing = watched.source.find_batches(&request, sent.sent_at(), &others).await?;
         if intent.error.is_none() && earlier.is_none() {
             // Its POST was answered clearly: whoever made another batch of these items since, it was not that POST, unless
             // LlamaCloud shows so.
-            found.found.retain(|one| one.is_noted);
+            listing.found.retain(|one| one.is_noted);
         }
-        Ok(listing(found, now))
+        Ok(listing)
     }
-}
-
-fn listing(found: Candidates, at: Timestamp) -> Listing {
-    let candidates = found.found.into_iter().map(|one| Candidate {
-        created_at: one.batch.created_at,
-        job_type: one.batch.job_type,
-        total_items: one.batch.total_items.unwrap_or(0),
-        ended: one.batch.status.is_terminal(),
-        batch_id: one.batch.batch_id,
-        item_ids: one.item_ids,
-    });
-    Listing { at, complete: found.complete, candidates: candidates.collect() }
-}
-
-fn take_up(tx: &Transaction<'_>, stored: &StoredIntent, now: Timestamp) -> Result<(), LedgerError> {
-    let event = match stored.intent.state {
-        IntentState::Planned => IntentEvent::Cancel,
-        IntentState::Posting => IntentEvent::Restarted,
-        _ => return Ok(()),
-    };
-    let after = next(&stored.intent, event)?;
-    intent::keep(tx, &stored.intent_id, &after, Some("the program ended before an answer came"), now)?;
-    if after.state.releases() { Ok(()) } else { attempt::begin(tx, stored, None) }
 }
 
 /// Draws the conclusion from what was found; says whether the intent is still of unclear outcome.
-fn judge(
+fn conclude(
     tx: &Transaction<'_>,
-    stored: StoredIntent,
-    mut listing: Listing,
+    intent: Intent,
+    mut listing: Candidates,
     now: Timestamp,
 ) -> Result<bool, LedgerError> {
-    let posted = stored.intent.posting_at.unwrap_or(stored.created_at);
-    let ids: BTreeSet<String> = stored.item_ids().map(str::to_owned).collect();
-    if !stored.intent.state.needs_reconciliation() {
-        // Beside a known batch, only one of exactly the same items does the work twice.
-        listing.candidates.retain(|one| one.item_ids.as_ref() == Some(&ids));
-    }
-    let is_clean = listing.is_clean(&stored.job_type, &ids);
-    // Earlier clean listings are kept as a number: they showed nothing, so nothing of them is needed.
-    // All of them were made after the POST, whatever the clock said.
-    let first = stored.clean_since.unwrap_or(posted).max(posted + SignedDuration::from_millis(1));
-    let earlier = Listing { at: first, complete: true, candidates: Vec::new() };
-    let mut listings = vec![earlier; usize::try_from(stored.clean_listings.min(4)).unwrap_or(0)];
-    listings.push(listing);
-    let verdict = reconcile(&stored.job_type, &ids, posted, now, &listings);
-    let clean = if is_clean { stored.clean_listings.saturating_add(1) } else { 0 };
-    intent::looked(tx, &stored.intent_id, clean, now)?;
-    if stored.intent.state.needs_reconciliation() {
-        let still_unclear = matches!(verdict, Verdict::StillUnknown { .. });
-        explain(tx, &stored, verdict, posted, now)?;
-        return Ok(still_unclear);
-    }
-    let other = match verdict {
-        Verdict::Adopt { batch_id } => Some(batch_id),
-        Verdict::Duplicates { batch_ids } => batch_ids.into_iter().next(),
-        Verdict::StillUnknown { .. } | Verdict::NotSubmitted => None,
+    let sought = Sought {
+        job_type: intent.job_type.clone(),
+        item_ids: intent.item_ids().map(str::to_owned).collect(),
+        posted: intent.sent_at(),
+        clean_since: intent.clean_since,
     };
-    other.map_or(Ok(()), |batch_id| twice(tx, &stored, batch_id, now))?;
+    let is_unknown = intent.state == IntentState::Unknown;
+    if !is_unknown {
+        // Beside a known batch, only one of exactly the same items does the work twice.
+        listing.found.retain(|one| one.item_ids.as_ref() == Some(&sought.item_ids));
+    }
+    intent::looked(tx, &intent.intent_id, sought.is_clean(&listing), now)?;
+    match sought.judge(&listing, now) {
+        Verdict::StillUnknown(why) if is_unknown => {
+            if now - sought.posted > PATIENCE {
+                let (id, items) = (&intent.intent_id, intent.items.len());
+                let text = format!("it is not known whether retry {id} of {items} items arrived: {why}");
+                fault::raise(tx, &format!("retry:{id}"), &text, now)?;
+            }
+            return Ok(true);
+        }
+        Verdict::NotSubmitted if is_unknown => {
+            attempt::withdraw(tx, &intent.intent_id)?;
+            settle(tx, &Intent { state: IntentState::NotSubmitted, ..intent }, now)?;
+        }
+        Verdict::Batches(batch_ids) if is_unknown => {
+            let intent = Intent { state: IntentState::Submitted, batch_ids, ..intent };
+            attempt::adopt(tx, &intent, now)?;
+            settle(tx, &intent, now)?;
+        }
+        // A second batch of the same items beside the one that is known.
+        Verdict::Batches(others) if intent.batch_ids.len() == 1 => {
+            let batch_ids = intent.batch_ids.iter().cloned().chain(others.into_iter().take(1)).collect();
+            settle(tx, &Intent { batch_ids, ..intent }, now)?;
+        }
+        _ => {}
+    }
     Ok(false)
 }
 
-/// What was found about an intent of unclear outcome.
-fn explain(
-    tx: &Transaction<'_>,
-    stored: &StoredIntent,
-    verdict: Verdict,
-    posted: Timestamp,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    let id = &stored.intent_id;
-    let key = format!("retry:{id}");
-    if let Verdict::StillUnknown { why } = &verdict {
-        if now - posted > PATIENCE {
-            let text = format!("it is not known whether retry {id} of {} items arrived: {why}", stored.items.len());
-            fault::raise(tx, &key, &text, now)?;
+/// Keeps what was found out about an intent; that its work was done more than once is reported.
+fn settle(tx: &Transaction<'_>, intent: &Intent, now: Timestamp) -> Result<(), LedgerError> {
+    let id = &intent.intent_id;
+    intent::keep(tx, &Intent { error: None, ..intent.clone() }, now)?;
+    fault::clear(tx, &format!("retry:{id}"), now)?;
+    let found = match intent.batch_ids.len() {
+        0 => "not_submitted",
+        1 => "adopted",
+        _ => {
+            report_duplicate(tx, id, &intent.batch_ids, now)?;
+            "duplicate"
         }
-        return Ok(());
-    }
-    let after = next(&stored.intent, IntentEvent::Reconciled(verdict))?;
-    intent::keep(tx, id, &after, None, now)?;
-    fault::clear(tx, &key, now)?;
-    match after.state.batch_ids().first() {
-        Some(batch_id) => {
-            batch::expect(tx, &stored.project, batch_id, &stored.job_type, stored.items.len(), now.as_millisecond())?;
-            attempt::adopt(tx, id, batch_id)?;
-        }
-        None => attempt::withdraw(tx, id)?,
-    }
-    if let IntentState::Duplicate { batch_ids } = &after.state {
-        tell_duplicate(tx, id, batch_ids, now)?;
-    }
-    note(tx, id, after.state.name(), now)
+    };
+    let detail = Some(serde_json::json!({ "state": found }).to_string());
+    let act = Act { actor: "auto:reconcile", action: "reconcile", subject: id, reason: None, detail };
+    audit::record(tx, &act, now)?;
+    Ok(())
 }
 
-/// A second batch of the same items beside the one that is known.
-fn twice(tx: &Transaction<'_>, stored: &StoredIntent, other: String, now: Timestamp) -> Result<(), LedgerError> {
-    if matches!(stored.intent.state, IntentState::Duplicate { .. }) {
-        return Ok(());
-    }
-    let after = next(&stored.intent, IntentEvent::Reconciled(Verdict::Adopt { batch_id: other }))?;
-    intent::keep(tx, &stored.intent_id, &after, None, now)?;
-    if stored.word == "finished" {
-        intent::finish(tx, &stored.intent_id, now)?;
-    }
-    let batch_ids: Vec<String> = after.state.batch_ids().into_iter().map(str::to_owned).collect();
-    tell_duplicate(tx, &stored.intent_id, &batch_ids, now)?;
-    note(tx, &stored.intent_id, after.state.name(), now)
-}
-
-fn tell_duplicate(tx: &Transaction<'_>, id: &str, batch_ids: &[String], now: Timestamp) -> Result<(), LedgerError> {
-    let sent = match abandoned::before(tx, id)? {
+fn report_duplicate(tx: &Transaction<'_>, id: &str, batch_ids: &[String], now: Timestamp) -> Result<(), LedgerError> {
+    let sent = match intent::given_up_before(tx, id)? {
         None => "one POST was sent, LlamaCloud may bill each".to_owned(),
         Some(earlier) => format!(
-            "its items were sent before by retry {earlier}, which was given up before LlamaCloud showed its batch; \
-             LlamaCloud may bill each POST"
+            "its items were sent before by retry {}, which was given up before LlamaCloud showed its batch; \
+             LlamaCloud may bill each POST",
+            earlier.intent_id
         ),
     };
     let text = format!("retry {id} was carried out {} times ({}): {sent}", batch_ids.len(), batch_ids.join(", "));
     fault::raise(tx, &format!("duplicate:{id}"), &text, now)
 }
 
-fn note(tx: &Transaction<'_>, intent_id: &str, state: &str, now: Timestamp) -> Result<(), LedgerError> {
-    let detail = serde_json::json!({ "state": state }).to_string();
-    let act =
-        Act { actor: "auto:reconcile", action: "reconcile", subject: intent_id, reason: None, detail: Some(detail) };
-    audit::record(tx, &act, now)?;
-    Ok(())
-}
-
-fn next(intent: &Intent, event: IntentEvent) -> Result<Intent, LedgerError> {
-    let after = intent.clone().after(event);
-    after.map(|(after, _)| after).map_err(|error| LedgerError::Unreadable { what: "intent", value: error.to_string() })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::ledger::tests::seed::{Seed, t};
+    use crate::model::batch::{Batch, BatchStatus};
+    use crate::model::candidates::Candidate;
 
     /// An intent of the item `x` that was posted at minute `n`.
     fn intent(seed: &Seed, n: i64, items_hash: &str, state: &str) {
@@ -308,18 +229,26 @@ mod tests {
         );
     }
 
+    fn stored(seed: &Seed, id: &str, change: impl Fn(&mut Intent)) -> Intent {
+        let mut intent = intent::get(&seed.connection, id).unwrap().unwrap();
+        change(&mut intent);
+        intent
+    }
+
     #[test]
     fn what_was_there_before_a_post_does_not_hang_on_clocks() {
         let mut seed = Seed::new();
         seed.batch("older", "completed");
         intent(&seed, 50, "same", "planned");
-        let posting = Intent { state: IntentState::Posting, posting_at: Some(t(50)) };
-        seed.write(|tx| intent::keep(tx, "i50", &posting, None, t(50))).unwrap();
+        let posting = stored(&seed, "i50", |intent| {
+            (intent.state, intent.posting_at) = (IntentState::Posting, Some(t(50)));
+        });
+        seed.write(|tx| intent::keep(tx, &posting, t(50))).unwrap();
         // The clock is set back, and the batch of the POST is seen before the time at which it was sent.
         seed.batch("ours", "running");
         seed.run("UPDATE batch SET first_seen = ?1", [t(40).as_millisecond()]);
         let unknown = Intent { state: IntentState::Unknown, ..posting };
-        seed.write(|tx| intent::keep(tx, "i50", &unknown, None, t(41))).unwrap();
+        seed.write(|tx| intent::keep(tx, &unknown, t(41))).unwrap();
         let known = batch::known_before(&seed.connection, "i50").unwrap();
         assert_eq!(known.into_iter().collect::<Vec<_>>(), ["older"]);
     }
@@ -330,7 +259,7 @@ mod tests {
         intent(&seed, 1, "same", "finished");
         intent(&seed, 2, "same", "finished");
         let doubtful = || {
-            let found = abandoned::finished_after(&seed.connection, t(0)).unwrap();
+            let found = intent::after_given_up(&seed.connection, t(0)).unwrap();
             found.into_iter().map(|(later, earlier)| (later.intent_id, earlier.intent_id)).collect::<Vec<_>>()
         };
         assert_eq!(doubtful(), [], "it has its batch");
@@ -338,6 +267,27 @@ mod tests {
         assert_eq!(doubtful(), [("i2".to_owned(), "i1".to_owned())]);
         seed.run("UPDATE intent SET batch_id = NULL", ());
         assert_eq!(doubtful(), [], "a given-up retry is not looked for");
+    }
+
+    /// A batch of the item `x` that has ended.
+    fn late() -> Candidate {
+        let batch = Batch {
+            batch_id: "late".to_owned(),
+            project_id: None,
+            directory_id: None,
+            job_type: "parse".to_owned(),
+            status: BatchStatus::Completed,
+            total_items: Some(1),
+            processed_items: None,
+            failed_items: None,
+            skipped_items: None,
+            error_message: None,
+            created_at: None,
+            updated_at: None,
+            started_at: None,
+            completed_at: None,
+        };
+        Candidate { batch, item_ids: Some(BTreeSet::from(["x".to_owned()])), is_noted: false }
     }
 
     fn told(seed: &Seed, id: &str) -> String {
@@ -350,25 +300,17 @@ mod tests {
         intent(&seed, 1, "same", "not_submitted");
         intent(&seed, 2, "other", "finished");
         intent(&seed, 3, "same", "finished");
-        let doubtful = |seed: &Seed, since| abandoned::finished_after(&seed.connection, t(since)).unwrap();
+        let doubtful = |seed: &Seed, since| intent::after_given_up(&seed.connection, t(since)).unwrap();
         assert!(doubtful(&seed, 4).is_empty(), "after a day it is not looked for any more");
         let [(later, earlier)] = <[_; 1]>::try_from(doubtful(&seed, 0)).unwrap();
         assert_eq!(earlier.intent_id, "i1");
-        let late = Candidate {
-            created_at: None,
-            job_type: "parse".to_owned(),
-            total_items: 1,
-            ended: true,
-            batch_id: "late".to_owned(),
-            item_ids: Some(BTreeSet::from(["x".to_owned()])),
-        };
-        let listing = Listing { at: t(90), complete: true, candidates: vec![late] };
-        seed.write(|tx| judge(tx, later, listing, t(90))).unwrap();
+        let listing = Candidates { found: vec![late()], complete: true };
+        seed.write(|tx| conclude(tx, later, listing, t(90))).unwrap();
         let text = told(&seed, "i3");
         assert!(text.contains("(own3, late): its items were sent before by retry i1, which was given up"), "{text}");
         assert_eq!(seed.text("SELECT state FROM intent WHERE intent_id = ?1", "i3"), "finished");
         assert!(doubtful(&seed, 0).is_empty(), "it is reported once");
-        seed.write(|tx| tell_duplicate(tx, "i2", &["a".to_owned(), "b".to_owned()], t(91))).unwrap();
+        seed.write(|tx| report_duplicate(tx, "i2", &["a".to_owned(), "b".to_owned()], t(91))).unwrap();
         assert!(told(&seed, "i2").ends_with("one POST was sent, LlamaCloud may bill each"));
     }
 }

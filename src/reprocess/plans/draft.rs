@@ -7,26 +7,21 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use crate::config::reprocess::Mode;
+use crate::config::reprocess::{Mode, ReprocessConfig};
 use crate::grouping::store_group;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
-use crate::llamacloud::Cloud;
-use crate::model::class::Class;
+use crate::ledger::{Connection, Transaction};
 use crate::reprocess::Reprocess;
-use crate::reprocess::facts::{Facts, Lane, limits};
-use crate::reprocess::intents::job_config::JobConfigs;
+use crate::reprocess::facts::by_project;
 use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
 use crate::reprocess::policy::budget::{Budget, Spent};
-use crate::reprocess::policy::chunk::Chunk;
-use crate::reprocess::policy::eligibility::exclusion;
 use crate::reprocess::policy::exclusion::Exclusion;
-use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::policy::plan::{Plan, Selection, plan, total};
-use crate::reprocess::store::attempt;
-use crate::reprocess::store::plan as stored;
-use crate::reprocess::store::plan::StoredPlan;
-use crate::reprocess::store::retriable::{Retriable, Which};
+use crate::reprocess::policy::item::Item;
+use crate::reprocess::policy::plan::{Chunk, Facts, Plan, Selection, exclusion, plan as choose, set_hash};
+use crate::reprocess::store::items::Which;
+use crate::reprocess::store::plan::{self, StoredPlan};
+use crate::reprocess::store::{attempt, budget_usage};
 use crate::scan::store::project;
 
 /// What a person asks to plan.
@@ -50,7 +45,7 @@ impl Request {
 }
 
 /// A frozen plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// Its id.
     pub plan_id: String,
@@ -68,7 +63,7 @@ pub struct Draft {
     /// Hash of the chosen items.
     pub set_hash: String,
     /// One POST each.
-    pub chunks: Vec<DraftPost>,
+    pub chunks: Vec<Chunk>,
     /// Parameters that may decide the result and are not sent again, because it is not known whether they may.
     #[serde(default)]
     pub lost_parameters: Vec<String>,
@@ -91,16 +86,6 @@ pub struct Draft {
     pub holds: Vec<Hold>,
 }
 
-/// One POST of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DraftPost {
-    /// The project.
-    pub project: String,
-    /// What it holds.
-    #[serde(flatten)]
-    pub chunk: Chunk,
-}
-
 /// An item that was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DraftExclusion {
@@ -110,30 +95,29 @@ pub struct DraftExclusion {
     pub why: String,
 }
 
-/// A project's part of a plan, with what executing it needs.
-pub(crate) struct Part {
-    pub(crate) project: String,
-    pub(crate) plan: Plan,
-    groups: Vec<GroupOutlook>,
-    holds: Vec<Hold>,
-    not_by_itself: Vec<DraftExclusion>,
+impl DraftExclusion {
+    fn new(item_id: &str, why: &Exclusion) -> DraftExclusion {
+        DraftExclusion { item_id: item_id.to_owned(), why: why.to_string() }
+    }
 }
 
 impl Draft {
+    /// The frozen plan.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn of(plan: &StoredPlan) -> anyhow::Result<Draft> {
+        serde_json::from_str(&plan.model).with_context(|| format!("the stored plan {}", plan.plan_id))
+    }
+
     /// The chosen items.
-    pub fn item_ids(&self) -> impl Iterator<Item = &str> {
-        self.chunks.iter().flat_map(|post| post.chunk.item_ids.iter().map(String::as_str))
+    pub(crate) fn item_ids(&self) -> impl Iterator<Item = &str> {
+        self.chunks.iter().flat_map(|chunk| chunk.item_ids.iter().map(String::as_str))
     }
 
     /// The projects of the chosen items.
     pub(crate) fn projects(&self) -> BTreeSet<String> {
-        self.chunks.iter().map(|post| post.project.clone()).collect()
-    }
-
-    /// The chosen items with the classes that the person saw.
-    pub(crate) fn classes(&self) -> BTreeMap<&str, Class> {
-        let chunks = self.chunks.iter().map(|post| &post.chunk);
-        chunks.flat_map(|chunk| chunk.item_ids.iter().map(String::as_str).zip(chunk.classes.iter().copied())).collect()
+        self.chunks.iter().map(|chunk| chunk.project.clone()).collect()
     }
 }
 
@@ -142,138 +126,84 @@ impl Reprocess<'_> {
     ///
     /// # Errors
     /// The ledger refuses.
-    pub async fn draft(&self, request: Request, actor: &str, now: Timestamp) -> anyhow::Result<Draft> {
-        let rows = self.rows(Which::Items(request.items.clone())).await?;
-        let configs = self.job_configs(&rows, now).await?;
-        let parts = self.parts(&rows, &configs, request.selection(request.limit), now).await?;
-        let draft = self.freeze(request, parts, &rows, &configs, now).await?;
+    pub async fn draft(&self, request: Request, actor: &str) -> anyhow::Result<Draft> {
+        let items = self.items(Which::These(request.items.clone())).await?;
+        let mut draft = Draft {
+            plan_id: format!("P-{}", Ulid::generate()),
+            created_at: self.now,
+            expires_at: self.now + plan::LIFE,
+            request,
+            ..Draft::default()
+        };
+        let (mut left, mut known, now) = (draft.request.limit, Vec::new(), self.now);
+        let spent = self.ledger.read(move |connection| budget_usage::until(connection, now)).await?;
+        for (project, items) in by_project(items) {
+            let mut facts = self.facts(&project, items).await?;
+            // Budgets and limit are common to all projects.
+            for chunk in &draft.chunks {
+                chunk.item_ids.iter().for_each(|_| facts.spent.debit(&chunk.group_id, self.config));
+            }
+            let chosen = choose(&facts, draft.request.selection(left), self.config, self.now);
+            left = left.map(|left| left.saturating_sub(chosen.count()));
+            draft.not_by_itself.extend(self.not_by_itself(&chosen, &facts));
+            let outlooks = facts.groups.iter().map(|group| {
+                let of_group = |item: &&Item| item.group_id == group.group_id;
+                let attempts = facts.items.iter().filter(of_group).map(Item::attempts_in_life).sum();
+                let asked = u32::try_from(facts.items.iter().filter(of_group).count()).unwrap_or(u32::MAX);
+                GroupOutlook { items: asked, attempts, ..GroupOutlook::new(group, self.config, self.now) }
+            });
+            let mut outlooks: Vec<GroupOutlook> = outlooks.collect();
+            let read = move |connection: &Connection| {
+                for outlook in &mut outlooks {
+                    outlook.title = store_group::title(connection, &outlook.group_id)?.unwrap_or_default();
+                }
+                let holds = Hold::manual(connection, &project, now)?;
+                Ok((outlooks, holds, project::known_until(connection, &project)?))
+            };
+            let (outlooks, holds, known_until) = self.ledger.read(read).await?;
+            known.push(known_until);
+            draft.groups.extend(outlooks);
+            draft.holds.extend(holds);
+            let chosen_ids: BTreeSet<&str> = chosen.item_ids().collect();
+            let chosen_items = facts.items.iter().filter(|item| chosen_ids.contains(item.item_id.as_str()));
+            draft.lost_parameters.extend(
+                chosen_items.filter_map(|item| item.config.as_ref().ok()).flat_map(|config| config.lost().to_vec()),
+            );
+            draft.excluded.extend(chosen.excluded.iter().map(|(item_id, why)| DraftExclusion::new(item_id, why)));
+            draft.chunks.extend(chosen.chunks);
+        }
+        draft.budget_left = budgets(self.config, &spent, &draft.groups);
+        self.complete(&mut draft, known).await?;
         self.keep(&draft, actor).await?;
         Ok(draft)
     }
 
-    /// One plan for each lane of each project, under common budgets and a common limit.
-    pub(crate) async fn parts(
-        &self,
-        rows: &[Retriable],
-        configs: &JobConfigs,
-        selection: Selection,
-        now: Timestamp,
-    ) -> anyhow::Result<Vec<Part>> {
-        let mut parts: Vec<Part> = Vec::new();
-        let mut selection = selection;
-        let projects = Reprocess::projects_of(rows).into_iter();
-        for lane in projects.flat_map(|project| Reprocess::lanes_of(&project, rows, configs)) {
-            let mut facts = self.facts(&lane, rows, configs, now).await?;
-            for chunk in parts.iter().flat_map(|part| &part.plan.chunks) {
-                chunk.item_ids.iter().for_each(|_| facts.spent.debit(&chunk.group_id, 0.0));
-                facts.spent.credits_day += chunk.credits;
-            }
-            let limits = self.limits_of(&lane);
-            let plan = plan(&facts.input(selection, &limits, now));
-            if let Selection::Manual { limit: Some(limit), .. } = &mut selection {
-                *limit = limit.saturating_sub(plan.count());
-            }
-            let groups = facts.groups.iter().map(|group| {
-                let items = || facts.items.iter().filter(|item| item.group_id == group.group_id);
-                let attempts = items().map(|item| item.attempts_in_life).sum();
-                let asked = u32::try_from(items().count()).unwrap_or(u32::MAX);
-                GroupOutlook { items: asked, attempts, ..GroupOutlook::new(group, &limits, now) }
-            });
-            let groups = self.titled(groups.collect()).await?;
-            let project = lane.project;
-            let is_held_already = parts.iter().any(|part| part.project == project);
-            let holds = if is_held_already { Vec::new() } else { Hold::manual(&project, &facts.stored_account, now) };
-            let not_by_itself = self.not_by_itself(&plan, &facts, &limits, now);
-            parts.push(Part { project, plan, groups, holds, not_by_itself });
-        }
-        Ok(parts)
+    /// Adds what is said of the plan as a whole; `known` is until when what happened in each project is known.
+    async fn complete(&self, draft: &mut Draft, known: Vec<Option<Timestamp>>) -> Result<(), LedgerError> {
+        let groups: Vec<String> = draft.groups.iter().map(|group| group.group_id.clone()).collect();
+        draft.billed_each = self.ledger.read(move |connection| attempt::billed_each(connection, &groups)).await?;
+        draft.as_of = known.into_iter().min().flatten();
+        draft.items = u32::try_from(draft.item_ids().count()).unwrap_or(u32::MAX);
+        draft.set_hash = set_hash(draft.item_ids());
+        draft.lost_parameters.sort_unstable();
+        draft.lost_parameters.dedup();
+        let is_priced = draft.chunks.iter().all(|chunk| chunk.unpriced == 0);
+        draft.credits = is_priced.then(|| draft.chunks.iter().fold(0.0, |sum, chunk| sum + chunk.credits));
+        Ok(())
     }
 
     /// Which items of a person's plan the service would not retry now, each judged alone.
-    fn not_by_itself(&self, plan: &Plan, facts: &Facts, limits: &Limits, now: Timestamp) -> Vec<DraftExclusion> {
+    fn not_by_itself(&self, plan: &Plan, facts: &Facts) -> Vec<DraftExclusion> {
         let chosen: BTreeSet<&str> = plan.item_ids().collect();
-        let input = facts.input(Selection::Auto, limits, now);
         let items = facts.items.iter().filter(|item| chosen.contains(item.item_id.as_str()));
         let why = items.filter_map(|item| {
-            let turn = || facts.groups.iter().find(|group| group.group_id == item.group_id)?.exclusion(limits, now);
-            let exclusion = exclusion(item, &input).or_else(turn)?;
-            let shown = self.config.mode != Mode::Off || exclusion == Exclusion::Refused;
-            shown.then(|| DraftExclusion { item_id: item.item_id.clone(), why: exclusion.to_string() })
+            let group = || facts.groups.iter().find(|group| group.group_id == item.group_id);
+            let turn = || group()?.outlook(self.config, self.now).turn.exclusion();
+            let why = exclusion(item, facts, Selection::Auto, self.config, self.now).or_else(turn)?;
+            let shown = self.config.mode != Mode::Off || why == Exclusion::Refused;
+            shown.then(|| DraftExclusion::new(&item.item_id, &why))
         });
         why.collect()
-    }
-
-    async fn titled(&self, mut groups: Vec<GroupOutlook>) -> Result<Vec<GroupOutlook>, LedgerError> {
-        self.ledger
-            .read(move |connection| {
-                for outlook in &mut groups {
-                    outlook.title = store_group::title(connection, &outlook.group_id)?.unwrap_or_default();
-                }
-                Ok(groups)
-            })
-            .await
-    }
-
-    /// When the last complete scans of these projects began, the earliest of them; none if one was never scanned so.
-    async fn known_until(&self, parts: &[Part]) -> Result<Option<Timestamp>, LedgerError> {
-        let projects: Vec<String> = parts.iter().map(|part| part.project.clone()).collect();
-        let known = move |connection: &_| {
-            let known = projects.iter().map(|project| project::known_until(connection, project));
-            Ok(known.collect::<Result<Vec<_>, _>>()?.into_iter().min().flatten())
-        };
-        self.ledger.read(known).await
-    }
-
-    /// The limits for a lane: its API may take fewer items in a request.
-    pub(crate) fn limits_of(&self, lane: &Lane) -> Limits {
-        let most = lane.api.and_then(Cloud::items_per_request);
-        let most = most.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
-        let limits = limits(self.config);
-        Limits { chunk: limits.chunk.min(most), ..limits }
-    }
-
-    async fn freeze(
-        &self,
-        request: Request,
-        parts: Vec<Part>,
-        rows: &[Retriable],
-        configs: &JobConfigs,
-        now: Timestamp,
-    ) -> anyhow::Result<Draft> {
-        let limits = limits(self.config);
-        let spent =
-            self.ledger.read(move |connection| crate::reprocess::store::budget_usage::until(connection, now)).await?;
-        let as_of = self.known_until(&parts).await?;
-        let ids =
-            parts.iter().flat_map(|part| part.groups.iter().map(|group| group.group_id.clone())).collect::<Vec<_>>();
-        let billed_each = self.ledger.read(move |connection| attempt::billed_each(connection, &ids)).await?;
-        let plans = || parts.iter().map(|part| &part.plan);
-        let items: u32 = plans().map(Plan::count).sum();
-        let unpriced: u32 = plans().flat_map(|plan| &plan.chunks).map(|chunk| chunk.unpriced).sum();
-        let frozen = |part: &Part, chunk: &Chunk| DraftPost { project: part.project.clone(), chunk: chunk.clone() };
-        let chunks = parts.iter().flat_map(|part| part.plan.chunks.iter().map(move |chunk| frozen(part, chunk)));
-        let excluded = plans()
-            .flat_map(|plan| &plan.excluded)
-            .map(|left| DraftExclusion { item_id: left.item_id.clone(), why: configs.why(left, rows) });
-        let hashes = plans().flat_map(|plan| plan.chunks.iter().map(|chunk| chunk.config_hash.as_str())).collect();
-        Ok(Draft {
-            plan_id: format!("P-{}", Ulid::generate()),
-            created_at: now,
-            as_of,
-            expires_at: now + stored::LIFE,
-            request,
-            items,
-            set_hash: crate::reprocess::policy::chunk::set_hash(plans().flat_map(Plan::item_ids)),
-            chunks: chunks.collect(),
-            lost_parameters: configs.lost(&hashes),
-            excluded: excluded.collect(),
-            not_by_itself: parts.iter().flat_map(|part| part.not_by_itself.clone()).collect(),
-            credits: (unpriced == 0).then(|| total(plans().map(Plan::credits))),
-            billed_each,
-            budget_left: budgets(&limits, &spent, &parts),
-            groups: parts.iter().flat_map(|part| part.groups.clone()).collect(),
-            holds: parts.iter().flat_map(|part| part.holds.clone()).collect(),
-        })
     }
 
     async fn keep(&self, draft: &Draft, actor: &str) -> anyhow::Result<()> {
@@ -284,39 +214,29 @@ impl Reprocess<'_> {
             actor: actor.to_owned(),
             request: serde_json::to_string(&draft.request).context("the request")?,
             model: serde_json::to_string(draft).context("the plan")?,
-            applied_at: None,
-            applied_by: None,
-            reason: None,
-            executed_at: None,
-            result: None,
-            unclear_items: 0,
-            cancelled_by: None,
+            ..StoredPlan::default()
         };
         let detail =
             serde_json::json!({ "items": draft.items, "excluded": draft.excluded.len(), "set": draft.set_hash });
-        self.ledger
-            .write(move |tx| {
-                stored::add(tx, &plan)?;
-                let (actor, subject) = (plan.actor.as_str(), plan.plan_id.as_str());
-                let act =
-                    Act { actor, action: "reprocess plan", subject, reason: None, detail: Some(detail.to_string()) };
-                audit::record(tx, &act, plan.created_at)?;
-                Ok(())
-            })
-            .await?;
+        let keep = move |tx: &Transaction<'_>| {
+            plan::add(tx, &plan)?;
+            let (actor, subject) = (plan.actor.as_str(), plan.plan_id.as_str());
+            let detail = Some(detail.to_string());
+            audit::record(tx, &Act { actor, action: "reprocess plan", subject, reason: None, detail }, plan.created_at)
+        };
+        self.ledger.write(keep).await?;
         Ok(())
     }
 }
 
 /// What is left of the budgets before the plan; of those of groups, the least.
-fn budgets(limits: &Limits, spent: &Spent, parts: &[Part]) -> BTreeMap<String, u32> {
-    let groups = parts.iter().flat_map(|part| &part.groups);
-    let of_groups = groups.map(|group| spent.group_day.get(&group.group_id).copied().unwrap_or(0));
+fn budgets(config: &ReprocessConfig, spent: &Spent, groups: &[GroupOutlook]) -> BTreeMap<String, u32> {
+    let of_groups = groups.iter().map(|group| spent.of_group(&group.group_id)).max().unwrap_or(0);
     let left = [
-        (Budget::PerRun, limits.per_run),
-        (Budget::PerHour, limits.per_hour.saturating_sub(spent.hour)),
-        (Budget::PerDay, limits.per_day.saturating_sub(spent.day)),
-        (Budget::PerGroupPerDay, limits.per_group_per_day.saturating_sub(of_groups.max().unwrap_or(0))),
+        (Budget::PerRun, config.per_run),
+        (Budget::PerHour, config.per_hour.saturating_sub(spent.hour)),
+        (Budget::PerDay, config.per_day.saturating_sub(spent.day)),
+        (Budget::PerGroupPerDay, config.per_group_per_day.saturating_sub(of_groups)),
     ];
     left.into_iter().map(|(budget, left)| (budget.to_string(), left)).collect()
 }

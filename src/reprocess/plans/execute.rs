@@ -5,236 +5,257 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
-use crate::reprocess::facts::{Facts, Lane};
-use crate::reprocess::intents::job_config::JobConfigs;
-use crate::reprocess::intents::post::Next;
-use crate::reprocess::intents::trials::Trials;
-use crate::reprocess::order::{Order, Wish};
-use crate::reprocess::plans::approved::{draft_of, is_over_by, waits};
+use crate::ledger::{Connection, Ledger, Transaction, fault};
+use crate::model::class::Class;
+use crate::reprocess::Reprocess;
+use crate::reprocess::facts::by_project;
+use crate::reprocess::intents::end::EndError;
+use crate::reprocess::intents::post::Halt;
 use crate::reprocess::plans::draft::Draft;
-use crate::reprocess::plans::plan_result::{Reasons, cancelled_by, settled};
-use crate::reprocess::policy::chunk::Chunk;
-use crate::reprocess::policy::plan::shrink;
+use crate::reprocess::plans::plan_result::{Account, Reasons, by_now, cancelled_by, leave_out, settled};
+use crate::reprocess::plans::waits::{begun, is_over_by, too_many, waits, waits_until};
+use crate::reprocess::policy::item::Item;
+use crate::reprocess::policy::plan::plan as choose;
 use crate::reprocess::store::intent;
-use crate::reprocess::store::plan::{self, StoredPlan};
-use crate::reprocess::store::retriable::{Retriable, Which};
-use crate::reprocess::{Reprocess, Summary};
+use crate::reprocess::store::items::Which;
+use crate::reprocess::store::named::short;
+use crate::reprocess::store::plan::{self, PlanEnd, StoredPlan};
 
-/// How the execution of a plan ended.
-pub(crate) enum Progress {
-    /// With these items left out.
-    Over(Reasons),
-    /// Not yet: it continues after a restart, or once the API accepts requests again.
-    GoesOn,
+/// Worker faults of plans whose hour was over before all of them was submitted: the person who approved one may not look again.
+const FAULT: &str = "plan:";
+
+/// Such a fault stands for this long after the plan was begun or ended.
+const REPORTED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+impl Reprocess<'_> {
+    /// Executes the plans that people approved and that are not over. Needs the ledger's lock, so that no other process executes them.
+    ///
+    /// # Errors
+    /// The ledger refuses; a plan that was begun continues with the next call.
+    pub(crate) async fn execute_approved(&mut self) -> anyhow::Result<()> {
+        let now = self.now;
+        if !self.ledger.read(|connection| fault::active_with_prefix(connection, FAULT)).await?.is_empty() {
+            self.ledger.write(move |tx| forget(tx, now)).await?;
+        }
+        for plan in self.ledger.read(plan::unfinished).await? {
+            if self.stop.is_cancelled() {
+                break;
+            }
+            if let Some(why) = outlived(&plan, now) {
+                self.ledger.write(move |tx| end_outlived(tx, &plan, &why, now)).await?;
+                continue;
+            }
+            let (draft, id) = (Draft::of(&plan)?, plan.plan_id.clone());
+            if self.ready_projects(&plan, &draft).await?.is_empty()
+                || !self.ledger.write(move |tx| plan::take(tx, &id, now)).await?
+            {
+                continue;
+            }
+            if let Some(reasons) = self.execute(&plan, &draft).await? {
+                let finish = move |tx: &Transaction<'_>| {
+                    let account = account(tx, &plan.plan_id, &draft, &reasons)?;
+                    plan::finish(tx, &plan.plan_id, &account.end(account.to_string()))
+                };
+                self.ledger.write(finish).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The projects of the plans that are to be executed now.
+    pub(crate) async fn projects_of_plans(&self) -> anyhow::Result<BTreeSet<String>> {
+        let mut projects = BTreeSet::new();
+        for plan in self.ledger.read(plan::unfinished).await?.iter().filter(|plan| outlived(plan, self.now).is_none()) {
+            projects.extend(self.ready_projects(plan, &Draft::of(plan)?).await?);
+        }
+        Ok(projects)
+    }
+
+    /// The projects of which something of this plan can go now; none while the plan waits.
+    async fn ready_projects(&self, plan: &StoredPlan, draft: &Draft) -> Result<BTreeSet<String>, LedgerError> {
+        if waits_until(self.ledger, draft, begun(plan), self.now).await?.is_some() {
+            return Ok(BTreeSet::new());
+        }
+        let waits = waits(self.ledger, draft, self.now).await?;
+        Ok(draft.projects().into_iter().filter(|project| !waits.contains_key(project)).collect())
+    }
 }
 
-/// Why no other chunk of a project is posted.
-enum Halt {
-    /// The process is to stop.
-    Stop,
-    /// Items that were not posted are left out for this.
-    Because(String),
+/// What came of a plan that is over, as far as it is known by now.
+pub(crate) fn result_by_now(connection: &Connection, plan: &StoredPlan) -> Result<Option<String>, LedgerError> {
+    let Some(result) = &plan.result else { return Ok(None) };
+    Ok(Some(by_now(result, plan.unclear_items, &intent::of_plan(connection, &plan.plan_id)?)))
 }
 
-/// All that the execution of one plan works with.
-struct Run<'a> {
-    plan: &'a StoredPlan,
-    draft: &'a Draft,
-    /// The planned items with the hash of the parameters that the person saw.
-    frozen: BTreeMap<&'a str, &'a str>,
-    /// Those that were not submitted before.
-    ids: BTreeSet<String>,
-    rows: Vec<Retriable>,
-    configs: JobConfigs,
-    reasons: Reasons,
+/// Ends a plan, approved or not, and says what came of it; what is being posted right now is not stopped by that.
+/// Returns what to say of it, and the row of the audit log.
+///
+/// # Errors
+/// There is no such plan, or it is over.
+pub async fn cancel_plan(
+    ledger: &Ledger,
+    plan_id: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(String, i64), EndError> {
+    let (id, actor) = (plan_id.to_owned(), actor.to_owned());
+    let work = move |tx: &Transaction<'_>| -> Result<(String, i64), EndError> {
+        let stored = plan::get(tx, &id)?.ok_or(EndError::Unknown)?;
+        if let Some(result) = result_by_now(tx, &stored)? {
+            let at = stored.executed_at.unwrap_or(stored.created_at);
+            return Err(EndError::Refused(format!("plan {} is over since {at:.0}: {result}", short(&id))));
+        }
+        let by = cancelled_by(&actor);
+        let (end, said) = match (stored.applied_at, stored.executed_at, Draft::of(&stored)) {
+            (_, Some(_), Ok(draft)) => {
+                let account = account(tx, &id, &draft, &all(&draft, &by))?;
+                let said = format!("The rest of plan {} is cancelled: {account}.", short(&id));
+                (account.end(format!("{by}: {account}")), said)
+            }
+            (applied_at, ..) => {
+                let nobody = if applied_at.is_none() { "nobody had approved it, so " } else { "" };
+                let said = format!("Plan {} is cancelled; {nobody}nothing was sent.", short(&id));
+                (PlanEnd { result: by, ..PlanEnd::default() }, said)
+            }
+        };
+        plan::end(tx, &id, &PlanEnd { cancelled_by: Some(actor.clone()), ..end }, now)?;
+        let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
+        Ok((said, audit::record(tx, &act, now)?))
+    };
+    ledger.try_write(work).await
 }
 
-impl Run<'_> {
-    fn leave_out(&mut self, item_ids: impl IntoIterator<Item = String>, why: &str) {
-        self.reasons.extend(item_ids.into_iter().map(|id| (id, why.to_owned())));
+/// Why an approved plan may no longer be executed, if so: what a person found right an hour ago may be wrong by now.
+fn outlived(plan: &StoredPlan, now: Timestamp) -> Option<String> {
+    if Draft::of(plan).is_err() {
+        return Some("it cannot be read".to_owned());
     }
+    let at = plan.applied_at?;
+    is_over_by(at, now).then(|| "it was approved more than an hour before it could be submitted".to_owned())
+}
 
-    /// Leaves all of a project out.
-    fn leave_project_out(&mut self, project: &str, why: &str) {
-        let of_project = self.rows.iter().filter(|row| row.project == project);
-        let item_ids: Vec<String> = of_project.map(|row| row.item_id.clone()).collect();
-        self.leave_out(item_ids, why);
-    }
+/// The same reason for every item of a plan.
+fn all(draft: &Draft, why: &str) -> Reasons {
+    draft.item_ids().map(|id| (id.to_owned(), why.to_owned())).collect()
+}
 
-    fn has_changed(&self, chunk: &Chunk) -> bool {
-        chunk.item_ids.iter().any(|id| self.frozen.get(id.as_str()) != Some(&chunk.config_hash.as_str()))
-    }
+fn account(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons) -> Result<Account, LedgerError> {
+    Ok(Account::of(draft.item_ids(), &intent::of_plan(tx, plan_id)?, reasons))
+}
 
-    /// Whether the plan may still continue at this time.
-    fn lives_at(&self, at: Timestamp) -> bool {
-        self.plan.applied_at.is_some_and(|applied_at| !is_over_by(applied_at, at))
+/// Ends a plan that could not be executed to its end in its hour, or be read, and reports what is left of it.
+fn end_outlived(tx: &Transaction<'_>, plan: &StoredPlan, why: &str, now: Timestamp) -> Result<(), LedgerError> {
+    let id = &plan.plan_id;
+    let Ok(draft) = Draft::of(plan) else {
+        return plan::finish(tx, id, &PlanEnd { result: why.to_owned(), ..PlanEnd::default() });
+    };
+    let account = account(tx, id, &draft, &all(&draft, why))?;
+    plan::end(tx, id, &account.end(account.to_string()), now)?;
+    let is_recent = plan.applied_at.is_some_and(|at| now - at < REPORTED_FOR);
+    if account.left_out() == 0 || !is_recent {
+        return Ok(());
     }
+    let by = plan.applied_by.as_deref().unwrap_or(&plan.actor);
+    let text = format!("plan {id}, which {by} approved: {account}; make a new plan if it is still wanted");
+    fault::raise(tx, &format!("{FAULT}{id}"), &text, now)
+}
+
+/// Takes back what was said of plans of yesterday.
+fn forget(tx: &Transaction<'_>, now: Timestamp) -> Result<(), LedgerError> {
+    for key in fault::active_with_prefix(tx, FAULT)? {
+        let ended_at = plan::get(tx, &key[FAULT.len()..])?.and_then(|plan| plan.executed_at);
+        if ended_at.is_none_or(|at| now - at >= REPORTED_FOR) {
+            fault::clear(tx, &key, now)?;
+        }
+    }
+    Ok(())
 }
 
 impl Reprocess<'_> {
-    /// Posts what is left of a plan.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(crate) async fn execute(
-        &self,
-        plan: &StoredPlan,
-        now: Timestamp,
-        stop: &CancellationToken,
-        summary: &mut Summary,
-    ) -> anyhow::Result<Progress> {
-        let draft = draft_of(plan)?;
-        let mut run = self.begin_run(plan, &draft, now).await?;
-        let mut goes_on = false;
-        let waiting = waits(self.ledger, &draft, now).await?;
-        for project in Reprocess::projects_of(&run.rows) {
-            if let Some(until) = waiting.get(&project) {
-                goes_on |= run.lives_at(*until);
-                let why = crate::reprocess::plans::approved::too_many(*until);
-                run.leave_project_out(&project, &why);
-                continue;
-            }
-            match self.execute_in(&project, &mut run, now, stop, summary).await? {
-                None => {}
-                Some(Halt::Stop) => return Ok(Progress::GoesOn),
-                Some(Halt::Because(_)) => {
-                    let asked = waits(self.ledger, &draft, self.by_now(now)).await?;
-                    goes_on |= asked.get(&project).is_some_and(|until| run.lives_at(*until));
-                }
-            }
-        }
-        Ok(if goes_on { Progress::GoesOn } else { Progress::Over(run.reasons) })
-    }
-
-    async fn begin_run<'a>(&self, plan: &'a StoredPlan, draft: &'a Draft, now: Timestamp) -> anyhow::Result<Run<'a>> {
-        let chunks = draft.chunks.iter().map(|post| &post.chunk);
-        let frozen: BTreeMap<&str, &str> = chunks
-            .flat_map(|chunk| chunk.item_ids.iter().map(|id| (id.as_str(), chunk.config_hash.as_str())))
-            .collect();
+    /// Posts what is left of a plan. Why the others of its items are left out; none if it is not over: it continues after a restart,
+    /// or once the API accepts requests again.
+    pub(crate) async fn execute(&mut self, plan: &StoredPlan, draft: &Draft) -> anyhow::Result<Option<Reasons>> {
         let id = plan.plan_id.clone();
         let intents = self.ledger.read(move |connection| intent::of_plan(connection, &id)).await?;
         let settled: BTreeSet<&str> = settled(&intents).collect();
-        let ids: BTreeSet<String> =
-            frozen.keys().filter(|id| !settled.contains(**id)).map(|id| (*id).to_owned()).collect();
-        let rows = self.rows(Which::Items(ids.iter().cloned().collect())).await?;
-        let configs = self.job_configs(&rows, now).await?;
-        let mut reasons: Reasons =
-            ids.iter().map(|id| (id.clone(), "the ledger does not know it any more".to_owned())).collect();
-        rows.iter().for_each(|row| drop(reasons.remove(&row.item_id)));
-        Ok(Run { plan, draft, frozen, ids, rows, configs, reasons })
+        let left: Vec<String> = draft.item_ids().filter(|id| !settled.contains(id)).map(str::to_owned).collect();
+        let items = self.items(Which::These(left.clone())).await?;
+        let mut reasons = Reasons::new();
+        leave_out(&mut reasons, left, "the ledger does not know it any more");
+        items.iter().for_each(|item| drop(reasons.remove(&item.item_id)));
+        let lives_at = |at: Timestamp| plan.applied_at.is_some_and(|applied_at| !is_over_by(applied_at, at));
+        let (mut continues, waiting) = (false, waits(self.ledger, draft, self.now).await?);
+        for (project, items) in by_project(items) {
+            if let Some(until) = waiting.get(&project) {
+                continues |= lives_at(*until);
+                leave_out(&mut reasons, items.into_iter().map(|item| item.item_id), &too_many(*until));
+                continue;
+            }
+            match self.execute_in(&project, items, plan, draft, &mut reasons).await? {
+                None => {}
+                Some(Halt::Stop) => return Ok(None),
+                Some(Halt::Because(_)) => {
+                    let asked = waits(self.ledger, draft, self.by_now()).await?;
+                    continues |= asked.get(&project).is_some_and(|until| lives_at(*until));
+                }
+            }
+        }
+        Ok((!continues).then_some(reasons))
     }
 
     /// Posts what is left of a plan in one project; why not all of it, if so.
     async fn execute_in(
-        &self,
+        &mut self,
         project: &str,
-        run: &mut Run<'_>,
-        now: Timestamp,
-        stop: &CancellationToken,
-        summary: &mut Summary,
+        items: Vec<Item>,
+        plan: &StoredPlan,
+        draft: &Draft,
+        reasons: &mut Reasons,
     ) -> anyhow::Result<Option<Halt>> {
+        let ids: BTreeSet<String> = items.iter().map(|item| item.item_id.clone()).collect();
         if let Some(error) = self.unread.get(project) {
             let why = format!("LlamaCloud could not be read just before: {error}");
-            summary.errors.push(format!("nothing of project {project} was retried: {why}"));
-            run.leave_project_out(project, &why);
+            self.summary.errors.push(format!("nothing of project {project} was retried: {why}"));
+            leave_out(reasons, ids, &why);
             return Ok(None);
         }
         // The failures of this very scan may stop the account.
-        self.look_at_account(project, now).await?;
-        for lane in Reprocess::lanes_of(project, &run.rows, &run.configs) {
-            let facts = self.facts(&lane, &run.rows, &run.configs, now).await?;
-            if let Some(halt) = self.execute_lane(&lane, facts, run, now, stop, summary).await? {
-                return Ok(Some(halt));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn execute_lane(
-        &self,
-        lane: &Lane,
-        mut facts: Facts,
-        run: &mut Run<'_>,
-        now: Timestamp,
-        stop: &CancellationToken,
-        summary: &mut Summary,
-    ) -> anyhow::Result<Option<Halt>> {
-        let project = lane.project.as_str();
-        if let Err(error) = self.note_running(project, &run.ids, &run.rows, &mut facts.items, now).await {
+        self.look_at_account(project).await?;
+        let mut facts = self.facts(project, items).await?;
+        if let Err(error) = self.note_running(project, &ids, &mut facts.items).await {
             let why = format!("batches under way could not be read: {error:#}");
-            summary.errors.push(format!("nothing was retried, {why}"));
-            run.leave_project_out(project, &why);
+            self.summary.errors.push(format!("nothing was retried, {why}"));
+            leave_out(reasons, ids, &why);
             return Ok(None);
         }
-        let seen = run.draft.classes();
-        for item in &mut facts.items {
-            item.planned_as = seen.get(item.item_id.as_str()).copied();
+        let seen = classes(draft);
+        facts.items.iter_mut().for_each(|item| item.planned_as = seen.get(item.item_id.as_str()).copied());
+        let chosen = choose(&facts, draft.request.selection(None), self.config, self.now);
+        reasons.extend(chosen.excluded.into_iter().map(|(item_id, why)| (item_id, why.to_string())));
+        // The person saw these parameters and no others.
+        let frozen: BTreeSet<(&str, &str)> = draft
+            .chunks
+            .iter()
+            .flat_map(|chunk| chunk.item_ids.iter().map(|id| (id.as_str(), chunk.config_hash.as_str())))
+            .collect();
+        let (same, changed): (Vec<_>, Vec<_>) = chosen.chunks.into_iter().partition(|chunk| {
+            chunk.item_ids.iter().all(|id| frozen.contains(&(id.as_str(), chunk.config_hash.as_str())))
+        });
+        for chunk in changed {
+            let text = format!("the job config of group {} has changed since the plan", chunk.group_id);
+            self.summary.errors.push(text);
+            leave_out(reasons, chunk.item_ids, "its job config has changed since the plan");
         }
-        let limits = self.limits_of(lane);
-        let plan = shrink(&run.ids, &facts.input(run.draft.request.selection(None), &limits, now));
-        for left in &plan.excluded {
-            run.reasons.insert(left.item_id.clone(), run.configs.why(left, &run.rows));
-        }
-        let mut trials = Trials::default();
-        let halt = self.post_chunks(project, plan.chunks, &facts, run, &mut trials, now, stop, summary).await?;
-        self.blame(trials).await?;
-        Ok(halt)
+        self.post_chunks(same, &facts.items, Some(plan), reasons).await
     }
+}
 
-    #[expect(clippy::too_many_arguments, reason = "all that one plan works with, used in one place")]
-    async fn post_chunks(
-        &self,
-        project: &str,
-        chunks: Vec<Chunk>,
-        facts: &Facts,
-        run: &mut Run<'_>,
-        trials: &mut Trials,
-        now: Timestamp,
-        stop: &CancellationToken,
-        summary: &mut Summary,
-    ) -> anyhow::Result<Option<Halt>> {
-        let wish = Wish {
-            plan_id: Some(run.plan.plan_id.clone()),
-            actor: run.plan.applied_by.clone().unwrap_or_else(|| run.plan.actor.clone()),
-            reason: run.plan.reason.clone(),
-        };
-        let mut halt = None;
-        for chunk in chunks {
-            if halt.is_none() {
-                halt = self.halts(&run.plan.plan_id, stop).await?;
-            }
-            if let Some(halt) = &halt {
-                if let Halt::Because(why) = halt {
-                    run.leave_out(chunk.item_ids, why);
-                }
-                continue;
-            }
-            // The person saw these parameters and no others.
-            if run.has_changed(&chunk) {
-                summary.errors.push(format!("the job config of group {} has changed since the plan", chunk.group_id));
-                run.leave_out(chunk.item_ids, "its job config has changed since the plan");
-                continue;
-            }
-            let Some(order) = Order::new(project, chunk, facts, &run.rows, &run.configs, &wish) else { continue };
-            if self.post(order, trials, now, summary).await? == Next::Rest {
-                let error = summary.errors.last().map_or("the API refused", String::as_str);
-                halt = Some(Halt::Because(format!("nothing was sent after this answer: {error}")));
-            }
-        }
-        Ok(halt)
-    }
-
-    /// Whether nothing more of a plan may be posted: the process is to stop, or a person cancelled the rest.
-    async fn halts(&self, plan_id: &str, stop: &CancellationToken) -> Result<Option<Halt>, LedgerError> {
-        if stop.is_cancelled() {
-            return Ok(Some(Halt::Stop));
-        }
-        let id = plan_id.to_owned();
-        let stored = self.ledger.read(move |connection| plan::get(connection, &id)).await?;
-        Ok(stored.and_then(|stored| stored.cancelled_by).map(|by| Halt::Because(cancelled_by(&by))))
-    }
+/// The chosen items of a plan with the classes that the person saw.
+fn classes(draft: &Draft) -> BTreeMap<&str, Class> {
+    let chunks = draft.chunks.iter();
+    chunks.flat_map(|chunk| chunk.item_ids.iter().map(String::as_str).zip(chunk.classes.iter().copied())).collect()
 }

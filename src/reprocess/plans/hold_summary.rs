@@ -3,13 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::reprocess::ReprocessConfig;
 use crate::ledger::Connection;
 use crate::ledger::error::LedgerError;
 use crate::reprocess::account::hold_of;
 use crate::reprocess::policy::group::GroupFacts;
-use crate::reprocess::policy::hold::HoldReason;
-use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::account::{self, StoredAccount};
+use crate::reprocess::store::account;
 
 /// How retries of a group stand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,8 +51,8 @@ pub struct Hold {
 
 impl GroupOutlook {
     /// The outlook of a group at `now`.
-    pub fn new(group: &GroupFacts, limits: &Limits, now: Timestamp) -> GroupOutlook {
-        let outlook = group.outlook(limits, now);
+    pub fn new(group: &GroupFacts, config: &ReprocessConfig, now: Timestamp) -> GroupOutlook {
+        let outlook = group.outlook(config, now);
         GroupOutlook {
             group_id: group.group_id.clone(),
             recovered: outlook.recovered,
@@ -69,47 +68,26 @@ impl GroupOutlook {
 
 impl Hold {
     /// What holds the retries of a project back at `now`, manual ones first.
-    ///
-    /// # Errors
-    /// SQLite refuses.
     pub(crate) fn of_project(connection: &Connection, project: &str, now: Timestamp) -> Result<Vec<Hold>, LedgerError> {
-        let stored = account::get(connection, project)?;
-        let held = hold_of(connection, project, now)?.map(|(reason, until)| Hold::held(project, reason, until));
-        Ok(Hold::manual(project, &stored, now).into_iter().chain(held).collect())
+        let held = hold_of(connection, project, now)?
+            .map(|(reason, until)| Hold::new(project, "held", Some(until), Some(reason.to_string())));
+        Ok(Hold::manual(connection, project, now)?.into_iter().chain(held).collect())
     }
 
     /// What holds manual retries back, too: a stopped account, a wait after a 429.
-    pub(crate) fn manual(project: &str, stored: &StoredAccount, now: Timestamp) -> Vec<Hold> {
-        [Hold::of_account(project, stored), Hold::waiting(project, stored, now)].into_iter().flatten().collect()
+    pub(crate) fn manual(connection: &Connection, project: &str, now: Timestamp) -> Result<Vec<Hold>, LedgerError> {
+        let account = account::get(connection, project)?;
+        let stop = account.stopped_since.map(|_| Hold::new(project, "account-stop", None, account.why));
+        let wait = account.wait_until.filter(|until| now < *until).map(|until| {
+            let why = format!(
+                "LlamaCloud answered 429 (too many requests); `llama-triage reprocess resume {project}` ends the wait"
+            );
+            Hold::new(project, "waiting", Some(until), Some(why))
+        });
+        Ok(stop.into_iter().chain(wait).collect())
     }
 
-    /// A stopped account; none if it works.
-    fn of_account(project: &str, stored: &StoredAccount) -> Option<Hold> {
-        let why = stored.why.clone();
-        stored.account.stopped_since.map(|_| Hold {
-            project: project.to_owned(),
-            state: "account-stop".to_owned(),
-            until: None,
-            why,
-        })
-    }
-
-    /// What a 429 holds back; none if that is over.
-    fn waiting(project: &str, stored: &StoredAccount, now: Timestamp) -> Option<Hold> {
-        let until = stored.wait_until.filter(|until| now < *until)?;
-        let why = format!(
-            "LlamaCloud answered 429 (too many requests); `llama-triage reprocess resume {project}` ends the wait"
-        );
-        Some(Hold { project: project.to_owned(), state: "waiting".to_owned(), until: Some(until), why: Some(why) })
-    }
-
-    /// A storm or an incident.
-    fn held(project: &str, reason: HoldReason, until: Timestamp) -> Hold {
-        Hold {
-            project: project.to_owned(),
-            state: "held".to_owned(),
-            until: Some(until),
-            why: Some(reason.to_string()),
-        }
+    fn new(project: &str, state: &str, until: Option<Timestamp>, why: Option<String>) -> Hold {
+        Hold { project: project.to_owned(), state: state.to_owned(), until, why }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::model::text::count;
 use crate::reprocess::protocol::intent::IntentState;
-use crate::reprocess::store::intent::StoredIntent;
+use crate::reprocess::store::intent::Intent;
 use crate::reprocess::store::plan::PlanEnd;
 
 /// Reasons that the line names, at most.
@@ -13,6 +13,11 @@ const MOST_REASONS: usize = 5;
 
 /// Why items were left out, by item.
 pub(crate) type Reasons = BTreeMap<String, String>;
+
+/// Leaves items out for a reason.
+pub(crate) fn leave_out(reasons: &mut Reasons, item_ids: impl IntoIterator<Item = String>, why: &str) {
+    reasons.extend(item_ids.into_iter().map(|id| (id, why.to_owned())));
+}
 
 /// What became of the items of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,19 +29,16 @@ pub(crate) struct Account {
 
 impl Account {
     /// Accounts for the planned items, by the newest intent of the plan that had each, else by the reason to leave it out.
-    pub(crate) fn of<'a>(
-        planned: impl Iterator<Item = &'a str>,
-        intents: &[StoredIntent],
-        reasons: &Reasons,
-    ) -> Account {
+    pub(crate) fn of<'a>(planned: impl Iterator<Item = &'a str>, intents: &[Intent], reasons: &Reasons) -> Account {
         let newest = newest(intents);
         let mut account = Account::default();
         for item_id in planned {
-            let intent = newest.get(item_id).copied();
-            match intent.map(|intent| &intent.intent.state) {
-                Some(state) if !state.batch_ids().is_empty() => account.submitted += 1,
-                Some(IntentState::Posting | IntentState::Unknown) => account.unclear += 1,
-                _ => *account.left_out.entry(why(intent, reasons.get(item_id))).or_default() += 1,
+            match newest.get(item_id) {
+                Some(intent) if !intent.batch_ids.is_empty() => account.submitted += 1,
+                Some(intent) if intent.is_unclear() => account.unclear += 1,
+                intent => {
+                    *account.left_out.entry(why(intent.copied(), reasons.get(item_id))).or_default() += 1;
+                }
             }
         }
         account
@@ -75,7 +77,7 @@ impl fmt::Display for Account {
 }
 
 /// The line of a plan that is over, with what was found out since of the items whose outcome was unclear then.
-pub(crate) fn by_now(line: &str, unclear_items: u32, intents: &[StoredIntent]) -> String {
+pub(crate) fn by_now(line: &str, unclear_items: u32, intents: &[Intent]) -> String {
     if unclear_items == 0 {
         return line.to_owned();
     }
@@ -89,7 +91,7 @@ pub(crate) fn cancelled_by(actor: &str) -> String {
 }
 
 /// Why an item was left out whose newest intent, if it had one, made no batch.
-fn why(intent: Option<&StoredIntent>, reason: Option<&String>) -> String {
+fn why(intent: Option<&Intent>, reason: Option<&String>) -> String {
     if intent.is_some_and(was_taken_back) {
         return "a person took it back".to_owned();
     }
@@ -98,22 +100,22 @@ fn why(intent: Option<&StoredIntent>, reason: Option<&String>) -> String {
 }
 
 /// A restart gives back what was planned, and says so; a person who cancels an intent says nothing.
-fn was_taken_back(intent: &StoredIntent) -> bool {
-    intent.intent.state == IntentState::Cancelled && intent.error.is_none()
+fn was_taken_back(intent: &Intent) -> bool {
+    intent.state == IntentState::Cancelled && intent.error.is_none()
 }
 
 /// The newest intent of each item; `intents` are oldest first.
-fn newest(intents: &[StoredIntent]) -> BTreeMap<&str, &StoredIntent> {
+fn newest(intents: &[Intent]) -> BTreeMap<&str, &Intent> {
     intents.iter().flat_map(|intent| intent.item_ids().map(move |item_id| (item_id, intent))).collect()
 }
 
 /// Items of a plan that must not be posted for it again: they were submitted, or may have been, or a person took them back.
-pub(crate) fn settled(intents: &[StoredIntent]) -> impl Iterator<Item = &str> {
+pub(crate) fn settled(intents: &[Intent]) -> impl Iterator<Item = &str> {
     newest(intents).into_iter().filter(|(_, intent)| !may_go_again(intent)).map(|(item_id, _)| item_id)
 }
 
-fn may_go_again(intent: &StoredIntent) -> bool {
-    match intent.intent.state {
+fn may_go_again(intent: &Intent) -> bool {
+    match intent.state {
         IntentState::Rejected | IntentState::NotSent => true,
         IntentState::Cancelled => !was_taken_back(intent),
         // A batch that was not found may still show up: within the hour of a plan that is not certain enough.
@@ -127,12 +129,11 @@ mod tests {
 
     use super::*;
     use crate::model::batch_api::BatchApi;
-    use crate::reprocess::protocol::intent::Intent;
     use crate::reprocess::store::intent::IntentItem;
 
-    fn intent(items: &[&str], state: IntentState, error: Option<&str>) -> StoredIntent {
+    fn intent(items: &[&str], state: IntentState, error: Option<&str>) -> Intent {
         let item = |id: &&str| IntentItem { item_id: (*id).to_owned(), attempts: 0, before: None };
-        StoredIntent {
+        Intent {
             intent_id: "n".to_owned(),
             plan_id: Some("P-1".to_owned()),
             project: "default".to_owned(),
@@ -144,25 +145,21 @@ mod tests {
             reason: None,
             parameters_hash: "h".to_owned(),
             items: items.iter().map(item).collect(),
-            word: state.name().to_owned(),
-            intent: Intent { state, posting_at: None },
+            batch_ids: (state == IntentState::Submitted).then(|| "b".to_owned()).into_iter().collect(),
+            state,
+            posting_at: None,
             created_at: Timestamp::UNIX_EPOCH,
-            clean_listings: 0,
             clean_since: None,
             checked_at: None,
             error: error.map(str::to_owned),
         }
     }
 
-    fn submitted() -> IntentState {
-        IntentState::Submitted { batch_id: "b".to_owned() }
-    }
-
     #[test]
     fn every_planned_item_is_accounted_for() {
         let intents = [
             intent(&["a", "b", "c"], IntentState::Rejected, Some("refused (422)")),
-            intent(&["a"], submitted(), None),
+            intent(&["a"], IntentState::Submitted, None),
             intent(&["b"], IntentState::Rejected, Some("refused (422)")),
             intent(&["d", "e"], IntentState::Unknown, None),
         ];
@@ -180,11 +177,11 @@ mod tests {
         let unclear = "0 items submitted, 2 items of unclear outcome, 1 item left out (1: it was dismissed)";
         let told = |state, error| by_now(unclear, 2, &[intent(&["a", "b"], state, error)]);
         assert_eq!(told(IntentState::Unknown, None), unclear);
-        assert_eq!(told(submitted(), None), format!("{unclear}; by now 2 items submitted"));
+        assert_eq!(told(IntentState::Submitted, None), format!("{unclear}; by now 2 items submitted"));
         let lost = told(IntentState::NotSubmitted, Some("no batch was found"));
         assert_eq!(lost, format!("{unclear}; by now 0 items submitted, 2 items left out (2: no batch was found)"));
         let clear = "cancelled by ann: 2 items submitted";
-        assert_eq!(by_now(clear, 0, &[intent(&["a", "b"], submitted(), None)]), clear);
+        assert_eq!(by_now(clear, 0, &[intent(&["a", "b"], IntentState::Submitted, None)]), clear);
     }
 
     #[test]
@@ -201,8 +198,8 @@ mod tests {
         assert!(again(IntentState::Rejected, Some("429")) && again(IntentState::NotSent, None));
         assert!(again(IntentState::Cancelled, Some("the program ended")), "given back by a restart");
         assert!(!again(IntentState::Cancelled, None), "a person took it back");
-        for state in [IntentState::Posting, IntentState::Unknown, IntentState::NotSubmitted, submitted()] {
-            assert!(!again(state.clone(), None), "{state:?}");
+        for state in [IntentState::Posting, IntentState::Unknown, IntentState::NotSubmitted, IntentState::Submitted] {
+            assert!(!again(state, None), "{state:?}");
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::config::reprocess::ReprocessConfig;
+use crate::model::class::Class;
+
 /// One retry of a document of the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Try {
@@ -37,6 +40,21 @@ pub(crate) enum Prior {
     Passing,
     /// One of two recovers: the cause is not known.
     Open,
+}
+
+/// What is thought of retries of a class before any was made; none for those that are never made automatically.
+pub(crate) fn prior(class: Class) -> Option<Prior> {
+    match class {
+        Class::Transient | Class::Throttled => Some(Prior::Passing),
+        // Of an account that works again and of other parameters nothing is known yet.
+        Class::Unknown | Class::Config | Class::Account => Some(Prior::Open),
+        Class::Done | Class::PermanentInput | Class::Cancelled => None,
+    }
+}
+
+/// Whether documents of a class are retried automatically at all.
+pub(crate) fn is_automatic(class: Class, config: &ReprocessConfig) -> bool {
+    prior(class).is_some() && (class != Class::Unknown || config.probes_unknown())
 }
 
 /// A Beta distribution over "this try recovers its document".

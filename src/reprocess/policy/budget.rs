@@ -5,25 +5,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::reprocess::policy::limits::Limits;
+use crate::config::reprocess::ReprocessConfig;
 
-/// A budget that can be used up.
+/// A budget that can be used up, called as its key in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Budget {
-    /// `per-run`.
     PerRun,
-    /// `per-hour`.
     PerHour,
-    /// `per-day`, of which a part is kept for work by hand.
     PerDay,
-    /// `per-group-per-day`.
     PerGroupPerDay,
-    /// `credits-per-day`.
     CreditsPerDay,
-    /// `max-share` of the items processed in the last 24 hours.
     MaxShare,
 }
+
+/// Share of a day's items and credits kept for work by hand.
+const MANUAL_RESERVE: f64 = 0.20;
 
 /// What was spent, from the ledger, so that a restart does not reset it. Rejected and unsent intents are not in it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,39 +40,38 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// The first budget that has no room for one more item of `group` costing `credits`; `None` when all have.
-    pub fn exhausted(&self, group: &str, credits: f64, manual: bool, limits: &Limits) -> Option<Budget> {
-        let usable = if manual { 1.0 } else { 1.0 - limits.manual_reserve };
-        let group_day = self.group_day.get(group).copied().unwrap_or(0);
-        if self.run >= limits.per_run {
-            Some(Budget::PerRun)
-        } else if self.hour >= limits.per_hour {
-            Some(Budget::PerHour)
-        } else if f64::from(self.day) + 1.0 > f64::from(limits.per_day) * usable {
-            Some(Budget::PerDay)
-        } else if group_day >= limits.per_group_per_day {
-            Some(Budget::PerGroupPerDay)
-        } else if limits.credits_per_day.is_some_and(|limit| self.credits_day + credits > limit * usable) {
-            Some(Budget::CreditsPerDay)
-        } else if !manual && self.day >= share_limit(self.processed_day, limits) {
-            Some(Budget::MaxShare)
-        } else {
-            None
-        }
+    /// The first budget that has no room for one more item of `group`; `None` when all have.
+    pub(crate) fn exhausted(&self, group: &str, manual: bool, config: &ReprocessConfig) -> Option<Budget> {
+        let usable = if manual { 1.0 } else { 1.0 - MANUAL_RESERVE };
+        let credits = self.credits_day + config.credits_per_item.unwrap_or(0.0);
+        let has_room = [
+            (Budget::PerRun, self.run < config.per_run),
+            (Budget::PerHour, self.hour < config.per_hour),
+            (Budget::PerDay, f64::from(self.day) + 1.0 <= f64::from(config.per_day) * usable),
+            (Budget::PerGroupPerDay, self.of_group(group) < config.per_group_per_day),
+            (Budget::CreditsPerDay, config.credits_per_day.is_none_or(|limit| credits <= limit * usable)),
+            (Budget::MaxShare, manual || self.day < share_limit(self.processed_day, config)),
+        ];
+        has_room.into_iter().find(|(_, has_room)| !has_room).map(|(budget, _)| budget)
     }
 
     /// Debits one item.
-    pub fn debit(&mut self, group: &str, credits: f64) {
+    pub(crate) fn debit(&mut self, group: &str, config: &ReprocessConfig) {
         self.run += 1;
         self.hour += 1;
         self.day += 1;
         *self.group_day.entry(group.to_owned()).or_insert(0) += 1;
-        self.credits_day += credits;
+        self.credits_day += config.credits_per_item.unwrap_or(0.0);
+    }
+
+    /// Items of a group in the last 24 hours that have not recovered.
+    pub(crate) fn of_group(&self, group: &str) -> u32 {
+        self.group_day.get(group).copied().unwrap_or(0)
     }
 }
 
-fn share_limit(processed: u64, limits: &Limits) -> u32 {
-    if limits.max_share <= 0.0 {
+fn share_limit(processed: u64, config: &ReprocessConfig) -> u32 {
+    if config.max_share <= 0.0 {
         return u32::MAX;
     }
     #[expect(
@@ -84,6 +80,6 @@ fn share_limit(processed: u64, limits: &Limits) -> u32 {
         clippy::cast_sign_loss,
         reason = "a count of a day's items; the cast saturates"
     )]
-    let share = (processed as f64 * limits.max_share) as u32;
-    share.max(limits.share_floor)
+    let share = (processed as f64 * config.max_share) as u32;
+    share.max(config.share_floor)
 }

@@ -7,12 +7,11 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::config::reprocess::{Mode, ReprocessConfig};
 use crate::model::class::Class;
-use crate::reprocess::policy::belief::{Belief, LAST_NUMBER, Prior, Try, TryResult};
-use crate::reprocess::policy::delay::later;
+use crate::reprocess::policy::belief::{Belief, LAST_NUMBER, Prior, Try, TryResult, is_automatic, prior};
 use crate::reprocess::policy::exclusion::Exclusion;
-use crate::reprocess::policy::facts::{is_automatic, prior};
-use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::policy::item::later;
 
 /// A group of one project with its retries since its episode began, a person resumed it, or its parameters changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,19 +36,25 @@ pub enum Turn {
     /// Nothing while its last step is under way.
     Running,
     /// Nothing until then: its last probe was lost.
-    Rests {
-        /// When the next one goes.
-        until: Timestamp,
-    },
-    /// Nothing: all its probes were lost, so a person decides.
-    PersonDecides {
-        /// When the last one was.
-        since: Timestamp,
-    },
+    Rests(Timestamp),
+    /// Nothing: all its probes were lost, the last one then, so a person decides.
+    PersonDecides(Timestamp),
     /// One document.
     Probe,
     /// So many documents with no, one, and more tries behind them.
     Step([u32; 3]),
+}
+
+impl Turn {
+    /// Why nothing of the group goes now, if so.
+    pub(crate) fn exclusion(self) -> Option<Exclusion> {
+        match self {
+            Turn::Running => Some(Exclusion::StepRunning),
+            Turn::Rests(until) => Some(Exclusion::Rests(until)),
+            Turn::PersonDecides(since) => Some(Exclusion::PersonDecides(since)),
+            Turn::Probe | Turn::Step(_) => None,
+        }
+    }
 }
 
 /// A group's turn with the numbers behind it.
@@ -74,15 +79,13 @@ pub struct Outlook {
     /// Those of them that failed as often as they may, or too few such recover: a person decides.
     pub given_up: u32,
     /// Why nothing of it is retried automatically, whatever its turn; none if it is.
-    pub left_to_people: Option<LeftToPeople>,
+    left_to_people: Option<LeftToPeople>,
 }
 
-/// Why a group is never retried automatically.
+/// Why a group is never retried automatically: the mode is not `auto`, or its class is not retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeftToPeople {
-    /// Nothing is: the mode is not `auto`.
+enum LeftToPeople {
     Mode,
-    /// Its class is not.
     Class(Class),
 }
 
@@ -99,71 +102,53 @@ impl GroupFacts {
     }
 
     /// Those of its documents that are open.
-    pub(crate) fn open(&self) -> u32 {
+    fn open(&self) -> u32 {
         let recovered = self.tries.iter().filter(|one| one.result == TryResult::Recovered).count();
         self.documents.saturating_sub(u32::try_from(recovered).unwrap_or(u32::MAX))
     }
 
     /// Its turn at `now`.
-    pub fn outlook(&self, limits: &Limits, now: Timestamp) -> Outlook {
-        let phase = self.phase(limits.worth);
-        let first = self.belief(1, now);
-        let most_lost = most_lost(self.documents, limits);
+    pub fn outlook(&self, config: &ReprocessConfig, now: Timestamp) -> Outlook {
+        let phase = self.phase(config.worth);
+        let most_lost = most_lost(self.documents, config);
         let count = |result| {
             let tries = self.tries.iter().filter(|one| one.number == 1 && one.result == result);
             u32::try_from(tries.count()).unwrap_or(u32::MAX)
         };
         let turn = match phase {
             _ if self.tries.iter().any(|one| one.result == TryResult::Running) => Turn::Running,
-            Phase::Probing { lost, since: Some(since) } if lost >= most_lost => Turn::PersonDecides { since },
-            Phase::Probing { lost, since: Some(since) } if now < rest_ends(lost, since, limits) => {
-                Turn::Rests { until: rest_ends(lost, since, limits) }
+            Phase::Probing { lost, since: Some(since) } if lost >= most_lost => Turn::PersonDecides(since),
+            Phase::Probing { lost, since: Some(since) } if now < rest_ends(lost, since, config) => {
+                Turn::Rests(rest_ends(lost, since, config))
             }
             Phase::Probing { .. } => Turn::Probe,
-            Phase::Ramping => Turn::Step(self.rooms(limits.worth, now)),
+            Phase::Ramping => Turn::Step(self.rooms(config.worth, now)),
         };
-        let lost = if let Phase::Probing { lost, .. } = phase { lost } else { 0 };
         let recovered = count(TryResult::Recovered);
-        let ended = recovered + count(TryResult::Lost);
-        let untried = self.open().saturating_sub(self.failed.iter().sum());
         Outlook {
             turn,
-            belief: first.share(),
+            belief: self.belief(1, now).share(),
             recovered,
-            ended,
-            lost,
+            ended: recovered + count(TryResult::Lost),
+            lost: if let Phase::Probing { lost, .. } = phase { lost } else { 0 },
             most_lost,
             open: self.open(),
-            untried,
-            given_up: self.given_up(turn, limits),
-            left_to_people: self.left_to_people(limits),
+            untried: self.open().saturating_sub(self.failed.iter().sum()),
+            given_up: self.given_up(turn, config),
+            left_to_people: match is_automatic(self.class, config) {
+                _ if config.mode != Mode::Auto => Some(LeftToPeople::Mode),
+                true => None,
+                false => Some(LeftToPeople::Class(self.class)),
+            },
         }
     }
 
-    fn given_up(&self, turn: Turn, limits: &Limits) -> u32 {
+    fn given_up(&self, turn: Turn, config: &ReprocessConfig) -> u32 {
         let is_given_up = |(tries, _): &(usize, &u32)| {
-            let had_all = u32::try_from(*tries).is_ok_and(|tries| tries >= limits.attempts);
+            let had_all = u32::try_from(*tries).is_ok_and(|tries| tries >= config.attempts);
             had_all || matches!(turn, Turn::Step(rooms) if rooms[(*tries).min(rooms.len() - 1)] == 0)
         };
         (1..).zip(&self.failed).filter(is_given_up).map(|(_, documents)| documents).sum()
-    }
-
-    fn left_to_people(&self, limits: &Limits) -> Option<LeftToPeople> {
-        match is_automatic(self.class, limits) {
-            _ if !limits.automatic => Some(LeftToPeople::Mode),
-            true => None,
-            false => Some(LeftToPeople::Class(self.class)),
-        }
-    }
-
-    /// Why nothing of it goes now, if so.
-    pub fn exclusion(&self, limits: &Limits, now: Timestamp) -> Option<Exclusion> {
-        match self.outlook(limits, now).turn {
-            Turn::Running => Some(Exclusion::StepRunning),
-            Turn::Rests { until } => Some(Exclusion::Rests { until }),
-            Turn::PersonDecides { since } => Some(Exclusion::PersonDecides { since }),
-            Turn::Probe | Turn::Step(_) => None,
-        }
     }
 
     fn belief(&self, number: u32, now: Timestamp) -> Belief {
@@ -214,13 +199,13 @@ fn has_first(step: &[Try]) -> bool {
 }
 
 /// One probe before each rest and one after the last, but never more than half of the documents.
-fn most_lost(documents: u32, limits: &Limits) -> u32 {
-    let most = u32::try_from(limits.rests.len() + 1).unwrap_or(u32::MAX);
+fn most_lost(documents: u32, config: &ReprocessConfig) -> u32 {
+    let most = u32::try_from(config.rests.len() + 1).unwrap_or(u32::MAX);
     documents.div_ceil(2).max(FEWEST_PROBES).min(most)
 }
 
-fn rest_ends(lost: u32, since: Timestamp, limits: &Limits) -> Timestamp {
-    let rest = usize::try_from(lost).ok().and_then(|lost| limits.rests.get(lost.checked_sub(1)?));
+fn rest_ends(lost: u32, since: Timestamp, config: &ReprocessConfig) -> Timestamp {
+    let rest = usize::try_from(lost).ok().and_then(|lost| config.rests.get(lost.checked_sub(1)?));
     later(since, rest.copied().unwrap_or_default())
 }
 
@@ -244,9 +229,14 @@ impl Outlook {
     /// Since when a person has to decide, because all its probes were lost; none if none has to.
     pub fn decision_since(&self) -> Option<Timestamp> {
         match self.turn {
-            Turn::PersonDecides { since } if self.left_to_people.is_none() => Some(since),
+            Turn::PersonDecides(since) if self.left_to_people.is_none() => Some(since),
             _ => None,
         }
+    }
+
+    /// Whether nothing of it is retried automatically, whatever its turn.
+    pub(crate) fn is_left_to_people(&self) -> bool {
+        self.left_to_people.is_some()
     }
 
     /// Its open documents of which a person has to decide.
@@ -270,8 +260,8 @@ impl fmt::Display for Outlook {
             (Turn::Running, _) => return f.write_str(": waiting for those under way"),
             (_, Some(LeftToPeople::Mode)) => return f.write_str("; nothing is retried automatically, see `mode`"),
             (_, Some(LeftToPeople::Class(class))) => return write!(f, "; class {class} is not retried automatically"),
-            (Turn::Rests { until }, _) => write!(f, ", {probes}: next probe at {until:.0}")?,
-            (Turn::PersonDecides { since }, _) => {
+            (Turn::Rests(until), _) => write!(f, ", {probes}: next probe at {until:.0}")?,
+            (Turn::PersonDecides(since), _) => {
                 return write!(f, ", {probes}: waits for a decision since {since:.0}");
             }
             (Turn::Probe, _) if self.lost > 0 => write!(f, ", {probes}: next 1")?,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::reprocess::policy::delay::later;
+use crate::reprocess::policy::item::later;
 
 /// A retry of the project that ended with a recovery or a loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,48 +74,35 @@ fn incident_ends(now: Timestamp, turned: &[(Timestamp, String)]) -> Option<Times
     Some(later(began, HOLD))
 }
 
-/// Whether retries of a project are stopped for its account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The account of a project: whether its retries are stopped, and until when the API asked to wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Since when nothing is sent: key, role, credits or quota. None while it works.
     pub stopped_since: Option<Timestamp>,
     /// How often it was taken for working since it last took a request, and was not.
     pub in_vain: u32,
+    /// What the API said when it refused, or what was seen.
+    pub why: Option<String>,
+    /// What the API was asked with when it refused the key and not the account (see `Cloud::access_mark`).
+    pub refused_access: Option<String>,
+    /// When it last stopped or resumed; none if it never did.
+    pub moved_at: Option<Timestamp>,
+    /// No POST before this time: the API asked to wait.
+    pub wait_until: Option<Timestamp>,
 }
 
 /// Evidence that an account works counts after a day at the latest, however often it was wrong.
 const LONGEST_DOUBT: SignedDuration = SignedDuration::from_hours(24);
 
 impl Account {
-    /// The API refused the account, or enough of its documents fail for it.
-    #[must_use]
-    pub fn stop(self, now: Timestamp) -> Account {
-        Account { stopped_since: self.stopped_since.or(Some(now)), ..self }
-    }
-
-    /// A document completed at this time, whoever sent it, in work that began after the stop.
+    /// Whether a document that completed at this time, whoever sent it, in work that began after the stop, proves that it works.
     ///
     /// It must be later than the stop by a margin that doubles with each time in vain: what another key or a cache completes says
     /// nothing about our right to create work.
-    #[must_use]
-    pub fn saw_completion(self, completed_at: Timestamp) -> Account {
-        match self.stopped_since {
-            Some(since) if completed_at > later(since, doubt(self.in_vain)) => {
-                Account { stopped_since: None, in_vain: self.in_vain.saturating_add(1) }
-            }
-            _ => self,
-        }
+    pub fn is_proven_by(&self, completed_at: Timestamp) -> bool {
+        let doubt = HOLD.saturating_mul(1 << self.in_vain.min(8)).min(LONGEST_DOUBT);
+        self.stopped_since.is_some_and(|since| completed_at > later(since, doubt))
     }
-
-    /// The API accepted a POST of a retry.
-    #[must_use]
-    pub fn took_request(self) -> Account {
-        Account { in_vain: 0, ..self }
-    }
-}
-
-fn doubt(in_vain: u32) -> SignedDuration {
-    HOLD.saturating_mul(1 << in_vain.min(8)).min(LONGEST_DOUBT)
 }
 
 /// Whether documents that failed for the account prove that it is stopped: three of two batches, and nothing completed since the first.

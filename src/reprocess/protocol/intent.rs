@@ -1,177 +1,132 @@
-//! One intent: the items of one POST, from the plan to a batch or to none.
+//! Where an intent stands, the items of one POST, from the plan to a batch or to none; what the answer to the POST means, and who is
+//! to blame for refusals.
 
-use jiff::Timestamp;
-
-use crate::reprocess::protocol::post::{PostAnswer, PostMeaning, Refusal};
-use crate::reprocess::protocol::reconcile::Verdict;
-
-/// Where an intent stands.
-#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+/// A state, called as in the ledger, JSON and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum IntentState {
     /// On disk with its claims; nothing was sent.
     Planned,
     /// The POST may be under way.
     Posting,
-    /// The API named the batch.
-    Submitted {
-        /// Its id.
-        batch_id: String,
-    },
+    /// Batches are known that do its work; more than one were billed more than once, and a problem is reported.
+    Submitted,
     /// The API definitely refused; claims and budget are released.
     Rejected,
     /// The request never left; claims and budget are released.
     NotSent,
     /// It is not known whether a batch exists; claims are kept.
     Unknown,
-    /// Reconciliation found its batch.
-    Adopted {
-        /// Its id.
-        batch_id: String,
-    },
-    /// Reconciliation found several batches: the work was billed more than once, and a problem is reported.
-    Duplicate {
-        /// Their ids.
-        batch_ids: Vec<String>,
-    },
     /// Reconciliation is sure that no batch exists; claims and budget are released.
     NotSubmitted,
-    /// A person cancelled it before anything was sent.
+    /// It was cancelled before anything was sent.
     Cancelled,
-}
-
-/// An intent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Intent {
-    /// Where it stands.
-    pub state: IntentState,
-    /// When the POST was begun; `None` before.
-    pub posting_at: Option<Timestamp>,
-}
-
-/// What can happen to an intent.
-#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-pub enum IntentEvent {
-    /// About to POST; this is committed before the first byte.
-    #[strum(serialize = "posted")]
-    Post {
-        /// When.
-        at: Timestamp,
-    },
-    /// The POST was answered, or not.
-    Answered(PostAnswer),
-    /// The program started and found this intent.
-    Restarted,
-    /// Reconciliation looked.
-    Reconciled(Verdict),
-    /// Nothing was sent yet, and a batch that the ledger does not know does its work already.
-    Found {
-        /// Its id.
-        batch_id: String,
-        /// When it was made.
-        at: Timestamp,
-    },
-    /// A person cancelled it.
-    #[strum(serialize = "cancelled")]
-    Cancel,
-}
-
-/// The event does not fit the state; nothing changes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an intent that is {state} cannot be {event}")]
-pub struct BadTransition {
-    /// The state's name.
-    pub state: &'static str,
-    /// What was to happen.
-    pub event: &'static str,
-}
-
-impl Default for Intent {
-    fn default() -> Self {
-        Self { state: IntentState::Planned, posting_at: None }
-    }
-}
-
-impl Intent {
-    /// The intent after `event`; a refusal is returned beside it.
-    ///
-    /// # Errors
-    /// When the event does not fit. In particular an intent is posted at most once.
-    pub fn after(self, event: IntentEvent) -> Result<(Self, Option<Refusal>), BadTransition> {
-        let posting_at = self.posting_at;
-        let (state, posting_at, refusal) = match (self.state, event) {
-            (IntentState::Planned, IntentEvent::Post { at }) => (IntentState::Posting, Some(at), None),
-            (IntentState::Planned, IntentEvent::Found { batch_id, at }) => {
-                (IntentState::Adopted { batch_id }, Some(at), None)
-            }
-            (IntentState::Planned, IntentEvent::Cancel) => (IntentState::Cancelled, None, None),
-            // Never sent: it is safe to post it, or to plan anew.
-            (IntentState::Planned, IntentEvent::Restarted) => (IntentState::Planned, None, None),
-            (IntentState::Posting, IntentEvent::Answered(answer)) => {
-                let (state, refusal) = answered(answer.meaning());
-                (state, posting_at, refusal)
-            }
-            (IntentState::Posting | IntentState::Unknown, IntentEvent::Restarted) => {
-                (IntentState::Unknown, posting_at, None)
-            }
-            // A late answer may still come while an intent is unknown; it can only add knowledge.
-            (IntentState::Unknown, IntentEvent::Answered(PostAnswer::Accepted { batch_id })) => {
-                (IntentState::Submitted { batch_id }, posting_at, None)
-            }
-            (IntentState::Unknown, IntentEvent::Reconciled(verdict)) => (reconciled(verdict), posting_at, None),
-            // A batch that appears late beside the one that is known is a duplicate and is said.
-            (
-                IntentState::Submitted { batch_id } | IntentState::Adopted { batch_id },
-                IntentEvent::Reconciled(Verdict::Adopt { batch_id: other }),
-            ) if batch_id != other => (IntentState::Duplicate { batch_ids: vec![batch_id, other] }, posting_at, None),
-            (state, IntentEvent::Restarted) => (state, posting_at, None),
-            (state, event) => return Err(BadTransition { state: state.name(), event: event.into() }),
-        };
-        Ok((Self { state, posting_at }, refusal))
-    }
-}
-
-fn answered(meaning: PostMeaning) -> (IntentState, Option<Refusal>) {
-    match meaning {
-        PostMeaning::Submitted { batch_id } => (IntentState::Submitted { batch_id }, None),
-        PostMeaning::Rejected(refusal) => (IntentState::Rejected, Some(refusal)),
-        PostMeaning::NotSent => (IntentState::NotSent, None),
-        PostMeaning::Unknown => (IntentState::Unknown, None),
-    }
-}
-
-fn reconciled(verdict: Verdict) -> IntentState {
-    match verdict {
-        Verdict::StillUnknown { .. } => IntentState::Unknown,
-        Verdict::Adopt { batch_id } => IntentState::Adopted { batch_id },
-        Verdict::Duplicates { batch_ids } => IntentState::Duplicate { batch_ids },
-        Verdict::NotSubmitted => IntentState::NotSubmitted,
-    }
+    /// All its attempts have ended.
+    Finished,
 }
 
 impl IntentState {
-    /// The name used in SQL, JSON and reports.
-    pub fn name(&self) -> &'static str {
-        self.into()
+    /// Whether an intent may go from one state to the other. In particular it is posted at most once.
+    pub(crate) const fn may_become(self, next: IntentState) -> bool {
+        match self {
+            Self::Planned => matches!(next, Self::Posting | Self::Submitted | Self::Cancelled),
+            Self::Posting => matches!(next, Self::Submitted | Self::Rejected | Self::NotSent | Self::Unknown),
+            Self::Unknown => matches!(next, Self::Submitted | Self::NotSubmitted | Self::Finished),
+            // A batch that appears late beside the one that is known changes nothing else.
+            Self::Submitted => matches!(next, Self::Submitted | Self::Finished),
+            Self::Finished => matches!(next, Self::Finished),
+            Self::Rejected | Self::NotSent | Self::NotSubmitted | Self::Cancelled => false,
+        }
     }
 
-    /// Whether the claims of its items and its budget are given back.
-    pub const fn releases(&self) -> bool {
+    /// Whether it was certainly not carried out: the claims of its items and its budget are given back.
+    pub(crate) const fn releases(self) -> bool {
         matches!(self, Self::Rejected | Self::NotSent | Self::NotSubmitted | Self::Cancelled)
     }
+}
 
-    /// Whether reconciliation has to look.
-    pub const fn needs_reconciliation(&self) -> bool {
-        matches!(self, Self::Unknown)
+/// Why nothing was made, where that is certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 401, 402, 403: everything stops.
+    Account,
+    /// 429: no other POST for a while.
+    Throttled,
+    /// 400, 404, 413, 422: an item, the parameters, or too many at once.
+    Request,
+    /// What the request needs of its only item is not to be had; nothing was sent.
+    Item,
+}
+
+/// What the status of an answer without a readable batch id means.
+///
+/// Only answers that prove that nothing was created count as refusals; 408, 409, 410, 5xx and unreadable 2xx do not.
+pub fn meaning(status: u16) -> (IntentState, Option<Refusal>) {
+    match status {
+        401..=403 => (IntentState::Rejected, Some(Refusal::Account)),
+        429 => (IntentState::Rejected, Some(Refusal::Throttled)),
+        400 | 404 | 413 | 422 => (IntentState::Rejected, Some(Refusal::Request)),
+        _ => (IntentState::Unknown, None),
+    }
+}
+
+/// So many single documents refused in a row are no accident: the rest is not asked.
+const MOST_IN_A_ROW: usize = 3;
+
+/// What the POSTs of one run have shown about one group and its parameters.
+///
+/// A refusal names no document, so one is blamed only by comparison: the same request without it was accepted in the same run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Refusals {
+    accepted: bool,
+    /// Intents of single documents that were refused before another was accepted.
+    proven: Vec<String>,
+    /// Those since.
+    suspects: Vec<String>,
+}
+
+impl Refusals {
+    /// A POST was accepted, so that the documents refused before it were refused for themselves.
+    pub(crate) fn accept(&mut self) {
+        self.accepted = true;
+        self.proven.append(&mut self.suspects);
     }
 
-    /// The batches that do its work; none while that is not known.
-    pub fn batch_ids(&self) -> Vec<&str> {
-        match self {
-            Self::Submitted { batch_id } | Self::Adopted { batch_id } => vec![batch_id],
-            Self::Duplicate { batch_ids } => batch_ids.iter().map(String::as_str).collect(),
-            _ => Vec::new(),
+    /// The POST of a single document, in this intent, was refused.
+    pub(crate) fn suspect(&mut self, intent_id: String) {
+        self.suspects.push(intent_id);
+    }
+
+    /// Whether asking on is of no use.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.suspects.len() >= MOST_IN_A_ROW
+    }
+
+    /// Intents whose only document the API refuses while it accepts others like it, and one whose parameters, or address, it
+    /// refuses: nothing was accepted to compare with.
+    ///
+    /// A single suspect at the end is blamed if others were accepted before it: an API that begins to refuse all leaves more of them.
+    pub(crate) fn blame(mut self) -> (Vec<String>, Option<String>) {
+        if self.accepted && self.suspects.len() == 1 {
+            self.proven.append(&mut self.suspects);
+        }
+        let parameters = if self.accepted { None } else { self.suspects.into_iter().next() };
+        (self.proven, parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::IntentState::*;
+
+    #[test]
+    fn an_intent_is_posted_at_most_once() {
+        let all = [Planned, Posting, Submitted, Rejected, NotSent, Unknown, NotSubmitted, Cancelled, Finished];
+        let before = |next| all.into_iter().filter(|state| state.may_become(next)).collect::<Vec<_>>();
+        assert_eq!(before(Posting), [Planned]);
+        assert_eq!(before(Planned), []);
+        for ended in all.into_iter().filter(|state| state.releases()) {
+            assert!(all.into_iter().all(|next| !ended.may_become(next)), "{ended}");
         }
     }
 }

@@ -12,16 +12,36 @@ const PARSE_JOB: &str = "parse_raw_file_job";
 
 /// A config that can be posted.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct JobConfig {
+pub struct JobConfig {
     /// The job config without secrets and server-side ids.
     config: Map<String, Value>,
     /// Hash of what decides the result; the same whether or not the cache is invalidated.
     hash: String,
+    /// Parameters that it was learnt without although they may decide the result, sorted.
+    lost: Vec<String>,
+}
+
+/// Why no job config of an item is known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoConfig {
+    /// There is none that may be sent again: only a person can give one.
+    #[error("no job config is known for it; add a [[reprocess.job-config]] ({0})")]
+    Nothing(String),
+    /// It could not be asked for.
+    #[error("{0}")]
+    Unasked(String),
+}
+
+impl NoConfig {
+    /// It could not be asked for yet.
+    pub(crate) fn later(why: &str) -> NoConfig {
+        NoConfig::Unasked(format!("its job config is not known yet: {why}; plan again"))
+    }
 }
 
 /// Why a job config cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum JobConfigRefused {
+pub enum JobConfigRefused {
     /// Not an object, or an object without parameters.
     #[error("the job config is not an object with parameters")]
     Shape,
@@ -47,7 +67,7 @@ impl JobConfig {
     ///
     /// # Errors
     /// When it is no object.
-    pub(crate) fn given(config: Value) -> Result<Self, JobConfigRefused> {
+    pub fn given(config: Value) -> Result<Self, JobConfigRefused> {
         let Value::Object(config) = config else { return Err(JobConfigRefused::Shape) };
         Ok(Self::new(config))
     }
@@ -71,12 +91,22 @@ impl JobConfig {
         let mut config = Map::new();
         config.insert("job_name".to_owned(), PARSE_JOB.into());
         config.insert("parameters".to_owned(), Value::Object(kept));
-        Ok(Self::new(config))
+        Ok(Self::new(config).having_lost(left_out(parameters)))
     }
 
-    /// Hash of the config: what breakers, caps and "the config changed" hang on.
-    pub(crate) fn hash(&self) -> &str {
+    /// The same with what it was learnt without.
+    pub(crate) fn having_lost(self, lost: Vec<String>) -> Self {
+        Self { lost, ..self }
+    }
+
+    /// Hash of the config: what beliefs, caps and "the config changed" hang on.
+    pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// Parameters that it was learnt without although they may decide the result, sorted.
+    pub(crate) fn lost(&self) -> &[String] {
+        &self.lost
     }
 
     /// What to post. A second try clears the cache, because failures were cached once; the intent's id is sent with it where the API stores it.
@@ -106,7 +136,7 @@ impl JobConfig {
         let mut text = String::new();
         write_canonical(&Value::Object(hashed), &mut text);
         let hash = hex::encode(&Sha256::digest(text.as_bytes())[..16]);
-        Self { config, hash }
+        Self { config, hash, lost: Vec::new() }
     }
 }
 
@@ -132,9 +162,8 @@ fn is_set(value: &Value) -> bool {
     !(value.is_null() || value.as_str() == Some(""))
 }
 
-/// Parameters of a job that [`JobConfig::learnt`] leaves out of its config although they may decide the result, sorted.
-pub(crate) fn left_out(config: &Value) -> Vec<String> {
-    let Some(parameters) = config.get("parameters").and_then(Value::as_object) else { return Vec::new() };
+/// Parameters of a job that [`JobConfig::learnt`] leaves out although they may decide the result, sorted.
+fn left_out(parameters: &Map<String, Value>) -> Vec<String> {
     let says = |value: &Value| is_set(value) && *value != Value::Bool(false) && *value != Value::Array(Vec::new());
     let lost = |(name, value): &(&String, &Value)| !is_replayed(name) && is_of_the_work(name) && says(value);
     let mut lost: Vec<String> = parameters.iter().filter(lost).map(|(name, _)| name.clone()).collect();
@@ -256,8 +285,7 @@ mod tests {
             "tier": "agentic", "zoom": 3, "new_shiny_option": true, "old_option": false, "nothing": null,
             "project_id": "p", "webhook_url": "https://x", "input_url": "https://f",
         }});
-        assert_eq!(left_out(&config), ["new_shiny_option", "zoom"]);
-        assert!(left_out(&json!({"anything": 1})).is_empty());
+        assert_eq!(JobConfig::learnt(&config).unwrap().lost(), ["new_shiny_option", "zoom"]);
     }
 
     #[test]

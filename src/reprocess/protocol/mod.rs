@@ -4,5 +4,4 @@ pub(crate) mod intent;
 pub(crate) mod job_config;
 pub(crate) mod outcome;
 pub(crate) mod parameters;
-pub(crate) mod post;
 pub(crate) mod reconcile;

@@ -1,9 +1,9 @@
 //! What became of an attempt. Submitted is not recovered.
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 
 use crate::model::class::Class;
-use crate::reprocess::policy::limits::Limits;
+use crate::model::item::ItemStatus;
 
 /// The outcome of one attempt at one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
@@ -27,18 +27,14 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
-/// The item's status in the new batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AfterStatus {
-    /// Pending or processing.
-    Running,
-    /// Completed.
+/// What the batches of an intent say of an item; of several, the best news counts, which stands first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
     Completed,
-    /// Failed.
+    /// Pending or processing, or of a status that this version does not know, which is not taken for an end.
+    Running,
     Failed,
-    /// Skipped.
     Skipped,
-    /// Cancelled.
     Cancelled,
     /// Not in a complete listing of a batch that has ended.
     Missing,
@@ -46,52 +42,43 @@ pub(crate) enum AfterStatus {
     Gone,
 }
 
-/// What the new batch says about the item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RetriedItem<'a> {
-    /// Its status.
-    pub status: AfterStatus,
-    /// The group of the new failure; empty when it did not fail.
-    pub group_id: &'a str,
-    /// The class of the new failure or skip.
-    pub class: Class,
-}
-
-/// The outcome of an attempt that began at `started_at` with an item of `group_before`.
-pub(crate) fn outcome(
-    group_before: &str,
-    after: &RetriedItem<'_>,
-    started_at: Timestamp,
-    now: Timestamp,
-    limits: &Limits,
-) -> Outcome {
-    match after.status {
-        AfterStatus::Completed => Outcome::Recovered,
-        AfterStatus::Failed if after.group_id == group_before => Outcome::FailedSame,
-        AfterStatus::Failed => Outcome::FailedDifferently,
-        AfterStatus::Skipped if after.class == Class::Done => Outcome::AlreadyProcessed,
-        AfterStatus::Skipped => Outcome::FailedDifferently,
-        AfterStatus::Cancelled => Outcome::Cancelled,
-        AfterStatus::Missing => Outcome::Unknown,
-        AfterStatus::Gone => Outcome::Expired,
-        AfterStatus::Running if now - started_at >= limits.expires_after => Outcome::Expired,
-        AfterStatus::Running => Outcome::Running,
+impl From<&ItemStatus> for Standing {
+    fn from(status: &ItemStatus) -> Standing {
+        match status {
+            ItemStatus::Completed => Standing::Completed,
+            ItemStatus::Failed => Standing::Failed,
+            ItemStatus::Skipped => Standing::Skipped,
+            ItemStatus::Cancelled => Standing::Cancelled,
+            ItemStatus::Pending | ItemStatus::Processing | ItemStatus::Unknown(_) => Standing::Running,
+        }
     }
 }
 
+/// After this an attempt without a terminal state has expired.
+pub(crate) const EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
 impl Outcome {
-    /// Whether the item may be called recovered; already processed only when processing-results show its output.
-    pub(crate) const fn recovers(self, result_seen: bool) -> bool {
-        matches!(self, Self::Recovered) || (matches!(self, Self::AlreadyProcessed) && result_seen)
+    /// The outcome of an attempt of this age: whether it failed with the `same_group`, and the class of the failure or skip.
+    pub(crate) fn of(standing: Standing, same_group: bool, class: Class, age: SignedDuration) -> Outcome {
+        match standing {
+            Standing::Completed => Outcome::Recovered,
+            Standing::Failed if same_group => Outcome::FailedSame,
+            Standing::Skipped if class == Class::Done => Outcome::AlreadyProcessed,
+            Standing::Failed | Standing::Skipped => Outcome::FailedDifferently,
+            Standing::Cancelled => Outcome::Cancelled,
+            Standing::Missing => Outcome::Unknown,
+            Standing::Gone => Outcome::Expired,
+            Standing::Running if age >= EXPIRES_AFTER => Outcome::Expired,
+            Standing::Running => Outcome::Running,
+        }
     }
 
     /// Whether the attempt counts against the caps: throttled and cancelled ones do not.
-    pub(crate) const fn uses_attempt(self, class_after: Class) -> bool {
-        !matches!(self, Self::Running | Self::Cancelled) && !self.was_held_off(class_after)
-    }
-
-    const fn was_held_off(self, class_after: Class) -> bool {
-        matches!(self, Self::FailedSame | Self::FailedDifferently)
-            && matches!(class_after, Class::Throttled | Class::Account)
+    pub(crate) const fn counts(self, class: Class) -> bool {
+        match self {
+            Self::Running | Self::Cancelled => false,
+            Self::FailedSame | Self::FailedDifferently => !matches!(class, Class::Throttled | Class::Account),
+            _ => true,
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! Attempts: one item in one intent, from the POST to its real outcome. The item's state follows in the same transaction.
+//! Everything here fails if SQLite refuses.
 
 use std::collections::HashMap;
 
@@ -7,30 +8,36 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::Millis;
-use crate::model::item::ItemState;
+use crate::model::item::{HARMLESS_SKIP, ItemState};
+use crate::reprocess::policy::item::Said;
 use crate::reprocess::protocol::outcome::Outcome;
-use crate::reprocess::store::claim;
-use crate::reprocess::store::intent::StoredIntent;
-use crate::reprocess::store::retriable::Said;
+use crate::reprocess::store::intent::{self, Intent};
+use crate::reprocess::store::items::{SAID, SAID_JOINS, read_said};
 use crate::scan::store::batch;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::item::{Recovery, change_state, recover};
 
-/// An attempt whose outcome is not known yet.
+/// An attempt, and how it ended if it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Running {
+pub(crate) struct Attempt {
     /// Its id.
     pub attempt_id: String,
     /// The item.
     pub item_key: i64,
     /// The item.
     pub item_id: String,
-    /// Counted attempts that the item had behind it.
-    pub before: u32,
     /// When it began.
     pub started_at: Timestamp,
     /// It has expired, and its batch may still run.
     pub expired: bool,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// Whether it counts against the caps.
+    pub counts: bool,
+    /// Whether the item may be called recovered.
+    pub recovers: bool,
+    /// What the new batch said, if it failed or was skipped.
+    pub seen: Option<Seen>,
 }
 
 /// What the ledger saw of an item in the batches of an intent.
@@ -48,27 +55,10 @@ pub(crate) struct Seen {
     pub job_id: Option<String>,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    /// The attempt.
-    pub attempt: Running,
-    /// Its outcome.
-    pub outcome: Outcome,
-    /// Whether it counts against the caps.
-    pub counts: bool,
-    /// Whether the item may be called recovered.
-    pub recovers: bool,
-    /// What the new batch said, if it failed or was skipped.
-    pub seen: Option<Seen>,
-}
-
 /// Begins the attempts of an intent that was posted: `running` in a known batch, `unknown` if it is not known whether there is one.
-/// The items are being retried from now on.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn begin(tx: &Transaction<'_>, intent: &StoredIntent, batch_id: Option<&str>) -> Result<(), LedgerError> {
+/// The items are being retried from now on, and scans follow the batch even if the job list does not show it.
+pub(crate) fn begin(tx: &Transaction<'_>, intent: &Intent, now: Timestamp) -> Result<(), LedgerError> {
+    expect(tx, intent, now)?;
     let mut add = tx.prepare_cached(
         "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, batch_id, outcome, started_at,
              credits)
@@ -76,8 +66,9 @@ pub(crate) fn begin(tx: &Transaction<'_>, intent: &StoredIntent, batch_id: Optio
              (SELECT estimated_credits / item_count FROM intent WHERE intent_id = ?2) FROM item WHERE item_id = ?3
          RETURNING item_key",
     )?;
+    let batch_id = intent.batch_ids.first();
     let outcome = if batch_id.is_some() { "running" } else { "unknown" };
-    let started_at = intent.intent.posting_at.unwrap_or(intent.created_at);
+    let started_at = intent.sent_at();
     let mut counters = Counters::default();
     for (number, item) in intent.items.iter().enumerate() {
         let attempt_id = format!("{}-{}", intent.intent_id, number + 1);
@@ -105,22 +96,22 @@ pub(crate) fn begin(tx: &Transaction<'_>, intent: &StoredIntent, batch_id: Optio
 }
 
 /// The batch of an intent of unknown outcome was found: its attempts are under way there.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn adopt(tx: &Transaction<'_>, intent_id: &str, batch_id: &str) -> Result<(), LedgerError> {
+pub(crate) fn adopt(tx: &Transaction<'_>, intent: &Intent, now: Timestamp) -> Result<(), LedgerError> {
+    expect(tx, intent, now)?;
     tx.execute(
         "UPDATE attempt SET outcome = 'running', batch_id = ?2
          WHERE intent_id = ?1 AND outcome = 'unknown' AND finished_at IS NULL",
-        [intent_id, batch_id],
+        params![intent.intent_id, intent.batch_ids.first()],
     )?;
     Ok(())
 }
 
+fn expect(tx: &Transaction<'_>, intent: &Intent, now: Timestamp) -> Result<(), LedgerError> {
+    let Some(batch_id) = intent.batch_ids.first() else { return Ok(()) };
+    batch::expect(tx, &intent.project, batch_id, &intent.job_type, intent.items.len(), now.as_millisecond())
+}
+
 /// No batch was ever made: these were no attempts. The items are open again.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn withdraw(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerError> {
     let mut counters = Counters::default();
     for attempt in running(tx, intent_id)? {
@@ -133,48 +124,43 @@ pub(crate) fn withdraw(tx: &Transaction<'_>, intent_id: &str) -> Result<(), Ledg
 }
 
 /// The attempts of an intent that have not ended, and those that expired: their batch may still end them otherwise.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn running(connection: &Connection, intent_id: &str) -> Result<Vec<Running>, LedgerError> {
+pub(crate) fn running(connection: &Connection, intent_id: &str) -> Result<Vec<Attempt>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT a.attempt_id, a.item_key, i.item_id, a.before, a.started_at, a.outcome = 'expired' AS expired
+        "SELECT a.attempt_id, a.item_key, i.item_id, a.started_at, a.outcome = 'expired' AS expired
          FROM attempt a JOIN item i USING (item_key)
          WHERE a.intent_id = ?1 AND (a.finished_at IS NULL OR a.outcome = 'expired') ORDER BY a.attempt_id",
     )?;
     let rows = statement.query_map([intent_id], |row| {
-        Ok(Running {
+        Ok(Attempt {
             attempt_id: row.get("attempt_id")?,
             item_key: row.get("item_key")?,
             item_id: row.get("item_id")?,
-            before: row.get("before")?,
             started_at: row.get::<_, Millis>("started_at")?.0,
             expired: row.get("expired")?,
+            outcome: Outcome::Running,
+            counts: false,
+            recovers: false,
+            seen: None,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The newest failure or skip of an item that a scan recorded in one of these batches; none if there is none yet.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn seen(connection: &Connection, item_key: i64, batch_ids: &[String]) -> Result<Option<Seen>, LedgerError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT s.group_key, s.group_id, w.kind = 'skipped' AND w.skip_reason IS ?3 AS harmless, w.job_id, {}
+        "SELECT s.group_key, s.group_id, w.kind = 'skipped' AND w.skip_reason IS ?3 AS harmless, w.job_id, {SAID}
          FROM observation w JOIN batch b USING (batch_key) JOIN error_group g ON g.group_key = w.group_key
-         JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key) {}
+         JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key) {SAID_JOINS}
          WHERE w.item_key = ?1 AND b.batch_id IN (SELECT value FROM json_each(?2))
-         ORDER BY w.event_at DESC, w.observation_key DESC LIMIT 1",
-        Said::COLUMNS,
-        Said::JOINS
+         ORDER BY w.event_at DESC, w.observation_key DESC LIMIT 1"
     ))?;
     let batches = serde_json::json!(batch_ids).to_string();
-    let found = statement.query_row(params![item_key, batches, crate::model::item::HARMLESS_SKIP], |row| {
+    let found = statement.query_row(params![item_key, batches, HARMLESS_SKIP], |row| {
         Ok(Seen {
             group_key: row.get("group_key")?,
             group_id: row.get("group_id")?,
-            said: Said::read(row)?,
+            said: read_said(row)?,
             harmless: row.get("harmless")?,
             job_id: row.get("job_id")?,
         })
@@ -183,9 +169,6 @@ pub(crate) fn seen(connection: &Connection, item_key: i64, batch_ids: &[String])
 }
 
 /// By item of an intent: the event time of the newest failure, or skip that matters, that its batches did not bring.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn failed_before(
     connection: &Connection,
     intent_id: &str,
@@ -198,44 +181,39 @@ pub(crate) fn failed_before(
              AND b.batch_id NOT IN (SELECT value FROM json_each(coalesce(n.duplicate_batch_ids, '[]')))
          GROUP BY i.item_id",
     )?;
-    let rows = statement.query_map([intent_id, crate::model::item::HARMLESS_SKIP], |row| {
-        Ok((row.get(0)?, row.get::<_, Millis>(1)?.0))
-    })?;
+    let rows = statement.query_map([intent_id, HARMLESS_SKIP], |row| Ok((row.get(0)?, row.get::<_, Millis>(1)?.0)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Ends an attempt and gives its item back: recovered with this attempt as the evidence, or open.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: Timestamp) -> Result<(), LedgerError> {
-    let Running { attempt_id, item_key, .. } = &end.attempt;
+pub(crate) fn end(tx: &Transaction<'_>, intent: &Intent, ended: &Attempt, now: Timestamp) -> Result<(), LedgerError> {
+    let Attempt { attempt_id, item_key, .. } = ended;
     tx.prepare_cached(
         "UPDATE attempt SET outcome = ?2, counts = ?3, group_after = ?4, job_id = ?5, finished_at = ?6 WHERE attempt_id = ?1",
     )?
     .execute(params![
         attempt_id,
-        <&str>::from(end.outcome),
-        end.counts,
-        end.seen.as_ref().map(|seen| seen.group_key),
-        end.seen.as_ref().and_then(|seen| seen.job_id.as_deref()),
+        <&str>::from(ended.outcome),
+        ended.counts,
+        ended.seen.as_ref().map(|seen| seen.group_key),
+        ended.seen.as_ref().and_then(|seen| seen.job_id.as_deref()),
         Millis(now),
     ])?;
     let mut counters = Counters::default();
     // The item was given back when the attempt expired; only a recovery is news then.
-    if !end.attempt.expired {
-        claim::release(tx, *item_key, &intent.intent_id)?;
+    if !ended.expired {
+        intent::release(tx, *item_key, &intent.intent_id)?;
         // A harmless skip of our own retry is no proof that the document was ever done well.
-        let unproven = matches!(end.outcome, Outcome::AlreadyProcessed | Outcome::Unknown);
+        let unproven = matches!(ended.outcome, Outcome::AlreadyProcessed | Outcome::Unknown);
         let given_back = |state| state == ItemState::Retrying || (unproven && state == ItemState::Ignored);
         change_state(tx, *item_key, ItemState::Open, given_back, &mut counters)?;
     }
-    if !end.recovers && !end.attempt.expired {
+    if !ended.recovers && !ended.expired {
         batch::list_again(tx, *item_key)?;
     }
-    if end.recovers {
-        let answered_until = intent.intent.posting_at.map_or(0, |at| at.as_millisecond());
-        let recovery = Recovery { at: now.as_millisecond(), by: &end.attempt.attempt_id, answered_until };
+    if ended.recovers {
+        let answered_until = intent.posting_at.map_or(0, |at| at.as_millisecond());
+        let recovery = Recovery { at: now.as_millisecond(), by: attempt_id, answered_until };
         recover(tx, *item_key, &recovery, &mut counters)?;
     }
     counters.write(tx)
@@ -243,9 +221,6 @@ pub(crate) fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: T
 
 /// Attempts through API v2 that recovered their item since then and of which it is not known what they were billed, the newest
 /// `most`: each with its project and batch.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn unbilled(
     connection: &Connection,
     since: Timestamp,
@@ -263,18 +238,12 @@ pub(crate) fn unbilled(
 }
 
 /// Notes what LlamaCloud says that an attempt was billed, in credits.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn bill(tx: &Transaction<'_>, attempt_id: &str, credits: f64) -> Result<(), LedgerError> {
     tx.execute("UPDATE attempt SET billed = ?2 WHERE attempt_id = ?1", params![attempt_id, credits])?;
     Ok(())
 }
 
 /// What the newest retries of these groups were billed each, in credits, and of how many that is known; none if of none.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn billed_each(connection: &Connection, group_ids: &[String]) -> Result<Option<(f64, u32)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT avg(billed), count(*) FROM (
@@ -289,9 +258,6 @@ pub(crate) fn billed_each(connection: &Connection, group_ids: &[String]) -> Resu
 }
 
 /// How many attempts of an intent ended how.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn outcomes(connection: &Connection, intent_id: &str) -> Result<Vec<(String, u32)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT outcome, count(*) FROM attempt WHERE intent_id = ?1 GROUP BY outcome ORDER BY 2 DESC, 1",

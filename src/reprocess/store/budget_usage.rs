@@ -1,4 +1,5 @@
 //! What retries have cost of the budgets, counted from intents so that no restart resets it.
+//! Everything here fails if SQLite refuses.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
@@ -11,9 +12,6 @@ use crate::reprocess::policy::budget::Spent;
 const COSTS: &str = "n.state IN ('posting', 'submitted', 'unknown', 'finished')";
 
 /// What was spent until `now`; `run` is left at 0 for the caller. Items that recovered are not in it, their credits are.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn until(connection: &Connection, now: Timestamp) -> Result<Spent, LedgerError> {
     let day = now - SignedDuration::from_hours(24);
     let hour = now - SignedDuration::from_hours(1);

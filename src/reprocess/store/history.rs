@@ -1,4 +1,7 @@
 //! The retries of groups, from which follows whether they are retried now.
+//! Everything here fails if SQLite refuses.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -21,14 +24,11 @@ pub(crate) struct Asked<'a> {
     pub(crate) group_id: &'a str,
     pub(crate) project: &'a str,
     /// Hashes of the parameters that count; none for all.
-    pub(crate) parameters: Option<&'a [String]>,
+    pub(crate) parameters: Option<&'a BTreeSet<&'a str>>,
 }
 
 /// A group of a project with its retries since its episode began or a person resumed it; none if the group is unknown.
 /// Its class is the one that reports show.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn of_group(connection: &Connection, asked: Asked<'_>) -> Result<Option<GroupFacts>, LedgerError> {
     let mut find = connection.prepare_cached(
         "SELECT g.group_key, g.class, -- Retries are timed by our clock, failures by the API's, which may be ahead.
@@ -57,9 +57,6 @@ pub(crate) fn of_group(connection: &Connection, asked: Asked<'_>) -> Result<Opti
 }
 
 /// The groups that have open items and were retried, each with its project.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn retried(connection: &Connection) -> Result<Vec<(String, GroupFacts)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT p.name, g.group_id
@@ -79,9 +76,6 @@ pub(crate) fn retried(connection: &Connection) -> Result<Vec<(String, GroupFacts
 }
 
 /// Lets the retries of a group begin anew.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn resume(tx: &Transaction<'_>, group_id: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute("UPDATE error_group SET resumed_at = ?2 WHERE group_id = ?1", params![group_id, Millis(now)])?;
     Ok(())

@@ -9,10 +9,8 @@ use crate::ledger::time::Millis;
 /// What is known of the configuration that a batch ran with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LearntConfig {
-    /// JSON; none if no usable one can be had.
-    pub job_config: Option<String>,
-    /// Why not.
-    pub why: Option<String>,
+    /// JSON; or why no usable one can be had.
+    pub config: Result<String, String>,
     /// Parameters that were left out of it although they may decide the result.
     pub lost: Vec<String>,
     /// When the API was asked.
@@ -20,19 +18,15 @@ pub(crate) struct LearntConfig {
 }
 
 /// What was learnt about a batch; none if it was not asked for yet.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn get(connection: &Connection, project: &str, batch_id: &str) -> Result<Option<LearntConfig>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT l.job_config, l.why, l.lost, l.learnt_at FROM learnt_config l JOIN project p USING (project_key)
-         WHERE p.name = ?1 AND l.scope = ?2",
+        "SELECT l.job_config, coalesce(l.why, '') AS why, l.lost, l.learnt_at
+         FROM learnt_config l JOIN project p USING (project_key) WHERE p.name = ?1 AND l.scope = ?2",
     )?;
     let found = statement.query_row([project, batch_id], |row| {
-        let lost: Option<String> = row.get("lost")?;
+        let (lost, why): (Option<String>, String) = (row.get("lost")?, row.get("why")?);
         Ok(LearntConfig {
-            job_config: row.get("job_config")?,
-            why: row.get("why")?,
+            config: row.get::<_, Option<String>>("job_config")?.ok_or(why),
             lost: lost.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default(),
             learnt_at: row.get::<_, Millis>("learnt_at")?.0,
         })
@@ -41,9 +35,6 @@ pub(crate) fn get(connection: &Connection, project: &str, batch_id: &str) -> Res
 }
 
 /// Keeps what was learnt about a batch.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn keep(
     tx: &Transaction<'_>,
     project: &str,
@@ -56,6 +47,13 @@ pub(crate) fn keep(
          SELECT project_key, ?2, ?3, ?4, ?5, ?6 FROM project WHERE name = ?1
          ON CONFLICT (project_key, scope) DO UPDATE SET job_config = ?3, why = ?4, lost = ?5, learnt_at = ?6",
     )?
-    .execute(params![project, batch_id, learnt.job_config, learnt.why, lost, Millis(learnt.learnt_at)])?;
+    .execute(params![
+        project,
+        batch_id,
+        learnt.config.as_ref().ok(),
+        learnt.config.as_ref().err(),
+        lost,
+        Millis(learnt.learnt_at)
+    ])?;
     Ok(())
 }

@@ -1,4 +1,5 @@
 //! Ids of plans and intents as people type and read them: a part is enough.
+//! Everything here fails if SQLite refuses.
 
 use rusqlite::Connection;
 
@@ -14,17 +15,11 @@ const FEWEST: usize = 4;
 const SHOWN: usize = 8;
 
 /// The plans whose ids begin or end with what was typed; one if it is a whole id.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn plans(connection: &Connection, typed: &str) -> Result<Vec<String>, LedgerError> {
     named(connection, "SELECT plan_id, replace(plan_id, 'P-', '') AS bare FROM plan", typed)
 }
 
 /// The same of intents.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn intents(connection: &Connection, typed: &str) -> Result<Vec<String>, LedgerError> {
     named(connection, "SELECT intent_id, intent_id AS bare FROM intent", typed)
 }

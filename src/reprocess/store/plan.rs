@@ -1,7 +1,7 @@
-//! Plans: frozen sets of items to retry, and what people decided about them.
+//! Plans: frozen sets of items to retry, and what people decided about them. Everything here fails if SQLite refuses.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::Millis;
@@ -10,7 +10,7 @@ use crate::ledger::time::Millis;
 pub const LIFE: SignedDuration = SignedDuration::from_hours(1);
 
 /// A stored plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredPlan {
     /// Its id.
     pub plan_id: String,
@@ -40,14 +40,8 @@ pub struct StoredPlan {
     pub cancelled_by: Option<String>,
 }
 
-const COLUMNS: &str = "plan_id, created_at, expires_at, actor, request, model, applied_at, applied_by, reason, executed_at, result, \
-     unclear_items, cancelled_by";
-
-/// Keeps a plan.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn add(tx: &Transaction<'_>, plan: &StoredPlan) -> Result<(), LedgerError> {
+/// Keeps a plan that was just made.
+pub(crate) fn add(tx: &Transaction<'_>, plan: &StoredPlan) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO plan (plan_id, created_at, expires_at, actor, request, model) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![plan.plan_id, Millis(plan.created_at), Millis(plan.expires_at), plan.actor, plan.request, plan.model],
@@ -56,18 +50,35 @@ pub fn add(tx: &Transaction<'_>, plan: &StoredPlan) -> Result<(), LedgerError> {
 }
 
 /// The plan with this id; none if there is none.
-///
-/// # Errors
-/// SQLite refuses.
 pub fn get(connection: &Connection, plan_id: &str) -> Result<Option<StoredPlan>, LedgerError> {
-    let sql = format!("SELECT {COLUMNS} FROM plan WHERE plan_id = ?1");
-    Ok(connection.prepare_cached(&sql)?.query_row([plan_id], read).optional()?)
+    Ok(select(connection, "WHERE plan_id = ?1", [plan_id])?.pop())
+}
+
+/// Plans, newest first: at most `most` after the first `offset`.
+pub(crate) fn newest(connection: &Connection, most: u64, offset: u64) -> Result<Vec<StoredPlan>, LedgerError> {
+    let bounds = [most, offset].map(|bound| i64::try_from(bound).unwrap_or(i64::MAX));
+    select(connection, "ORDER BY created_at DESC, plan_id DESC LIMIT ?1 OFFSET ?2", bounds)
+}
+
+/// Plans that may still be approved at this time and were not, newest first.
+pub(crate) fn unapplied(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
+    let tail =
+        "WHERE applied_at IS NULL AND executed_at IS NULL AND expires_at >= ?1 ORDER BY created_at DESC, plan_id DESC";
+    select(connection, tail, [Millis(now)])
+}
+
+/// Approved plans that are not over: not begun, or not executed to their end; oldest approval first.
+pub(crate) fn unfinished(connection: &Connection) -> Result<Vec<StoredPlan>, LedgerError> {
+    select(connection, "WHERE applied_at IS NOT NULL AND result IS NULL ORDER BY applied_at, plan_id", ())
+}
+
+/// Plans that were approved at this time or later and are over, newest approval first.
+pub(crate) fn ended_since(connection: &Connection, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
+    let tail = "WHERE applied_at >= ?1 AND result IS NOT NULL ORDER BY applied_at DESC, plan_id DESC";
+    select(connection, tail, [Millis(since)])
 }
 
 /// Notes that a person approved a plan; false if it was approved before.
-///
-/// # Errors
-/// SQLite refuses.
 pub fn approve(tx: &Transaction<'_>, plan_id: &str, by: &str, why: &str, now: Timestamp) -> Result<bool, LedgerError> {
     let changed = tx.execute(
         "UPDATE plan SET applied_at = ?2, applied_by = ?3, reason = ?4
@@ -77,62 +88,7 @@ pub fn approve(tx: &Transaction<'_>, plan_id: &str, by: &str, why: &str, now: Ti
     Ok(changed > 0)
 }
 
-/// Plans, newest first: at most `most` after the first `offset`.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn newest(connection: &Connection, most: u64, offset: u64) -> Result<Vec<StoredPlan>, LedgerError> {
-    let sql = format!("SELECT {COLUMNS} FROM plan ORDER BY created_at DESC, plan_id DESC LIMIT ?1 OFFSET ?2");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let bounds = [most, offset].map(|bound| i64::try_from(bound).unwrap_or(i64::MAX));
-    let rows = statement.query_map(bounds, read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Plans that may still be approved at this time and were not, newest first.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn unapplied(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM plan WHERE applied_at IS NULL AND executed_at IS NULL AND expires_at >= ?1
-         ORDER BY created_at DESC, plan_id DESC"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([Millis(now)], read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Approved plans that are not over: not begun, or not executed to their end; oldest approval first.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn unfinished(connection: &Connection) -> Result<Vec<StoredPlan>, LedgerError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM plan WHERE applied_at IS NOT NULL AND result IS NULL ORDER BY applied_at, plan_id"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([], read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Plans that were approved at this time or later and are over, newest approval first.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn ended_since(connection: &Connection, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM plan WHERE applied_at >= ?1 AND result IS NOT NULL ORDER BY applied_at DESC, plan_id DESC"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([Millis(since)], read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 /// Takes an approved plan for execution, or continues it; false if it is over.
-///
-/// # Errors
-/// SQLite refuses.
 pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool, LedgerError> {
     let changed = tx.execute(
         "UPDATE plan SET executed_at = coalesce(executed_at, ?2)
@@ -144,7 +100,7 @@ pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool,
 
 /// How a plan ended.
 #[derive(Clone, Debug, Default)]
-pub struct PlanEnd {
+pub(crate) struct PlanEnd {
     /// What came of it, in a line.
     pub result: String,
     /// Items that may have been submitted.
@@ -154,10 +110,7 @@ pub struct PlanEnd {
 }
 
 /// Ends a plan that is not over, approved or not: it can be neither approved nor executed any further.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn end(tx: &Transaction<'_>, plan_id: &str, end: &PlanEnd, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn end(tx: &Transaction<'_>, plan_id: &str, end: &PlanEnd, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE plan SET executed_at = coalesce(executed_at, ?2), result = ?3, unclear_items = ?4, cancelled_by = ?5
          WHERE plan_id = ?1 AND result IS NULL",
@@ -167,15 +120,22 @@ pub fn end(tx: &Transaction<'_>, plan_id: &str, end: &PlanEnd, now: Timestamp) -
 }
 
 /// Says what came of a plan whose execution is over, also of one that a person ended meanwhile.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn finish(tx: &Transaction<'_>, plan_id: &str, end: &PlanEnd) -> Result<(), LedgerError> {
+pub(crate) fn finish(tx: &Transaction<'_>, plan_id: &str, end: &PlanEnd) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE plan SET result = ?2, unclear_items = ?3 WHERE plan_id = ?1",
         params![plan_id, end.result, end.unclear_items],
     )?;
     Ok(())
+}
+
+fn select(
+    connection: &Connection,
+    tail: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<StoredPlan>, LedgerError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT * FROM plan {tail}"))?;
+    let rows = statement.query_map(parameters, read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredPlan> {

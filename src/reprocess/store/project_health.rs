@@ -1,6 +1,7 @@
 //! What the ledger saw lately of a project: how retries ended, which groups turned, whether the account works.
 //!
 //! Reads only batches that changed in the time asked for, never all observations.
+//! Everything here fails if SQLite refuses.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -8,7 +9,8 @@ use rusqlite::{Connection, params};
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::Millis;
 use crate::reprocess::policy::hold::EndedTry;
-use crate::reprocess::store::retriable::Said;
+use crate::reprocess::policy::item::Said;
+use crate::reprocess::store::items::{SAID, SAID_JOINS, read_said};
 
 /// Classes whose cause may pass: that of a batch of protected PDFs does not.
 const PASSING: &str = "('transient', 'throttled', 'unknown')";
@@ -17,9 +19,6 @@ const PASSING: &str = "('transient', 'throttled', 'unknown')";
 const MOST_OF_A_GROUP: u32 = 100;
 
 /// Groups of a project that turned new, came back or escalated after `since`, with when; only those whose cause may pass.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn turned(
     connection: &Connection,
     project: &str,
@@ -42,9 +41,6 @@ pub(crate) fn turned(
 }
 
 /// Attempts of a project that ended after `since` with a recovery or a failure of the item's own.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn ended(connection: &Connection, project: &str, since: Timestamp) -> Result<Vec<EndedTry>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT a.finished_at, s.group_id, a.outcome <> 'recovered' AS lost
@@ -65,9 +61,6 @@ pub(crate) fn ended(connection: &Connection, project: &str, since: Timestamp) ->
 }
 
 /// When a batch of a project that began after `since` last brought a completed item; none if none did.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn completion_since(
     connection: &Connection,
     project: &str,
@@ -98,9 +91,6 @@ pub(crate) struct RecentFailure {
 
 /// The open items of a project that failed after `since`, of each group the newest: whether they failed for the account is said by
 /// each itself, and a few are enough to prove it.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn recent_failures(
     connection: &Connection,
     project: &str,
@@ -108,12 +98,10 @@ pub(crate) fn recent_failures(
 ) -> Result<Vec<RecentFailure>, LedgerError> {
     let mut groups = connection.prepare_cached("SELECT group_key FROM error_group WHERE last_seen > ?1")?;
     let mut items = connection.prepare_cached(&format!(
-        "SELECT b.job_type, w.batch_key, i.last_seen, {}
+        "SELECT b.job_type, w.batch_key, i.last_seen, {SAID}
          FROM item i JOIN project p USING (project_key) JOIN observation w ON w.observation_key = i.observation_key
-         JOIN batch b ON b.batch_key = w.batch_key {}
-         WHERE i.group_key = ?1 AND i.state = 'open' AND i.last_seen > ?2 AND p.name = ?3 ORDER BY i.last_seen DESC LIMIT ?4",
-        Said::COLUMNS,
-        Said::JOINS
+         JOIN batch b ON b.batch_key = w.batch_key {SAID_JOINS}
+         WHERE i.group_key = ?1 AND i.state = 'open' AND i.last_seen > ?2 AND p.name = ?3 ORDER BY i.last_seen DESC LIMIT ?4"
     ))?;
     let mut failures = Vec::new();
     let mut found = groups.query([Millis(since)])?;
@@ -121,7 +109,7 @@ pub(crate) fn recent_failures(
         let group_key: i64 = group.get("group_key")?;
         let rows = items.query_map(params![group_key, Millis(since), project, MOST_OF_A_GROUP], |row| {
             Ok(RecentFailure {
-                said: Said::read(row)?,
+                said: read_said(row)?,
                 job_type: row.get("job_type")?,
                 batch_key: row.get("batch_key")?,
                 at: row.get::<_, Millis>("last_seen")?.0,

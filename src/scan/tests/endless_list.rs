@@ -54,7 +54,7 @@ async fn an_endless_list_is_named_at_once_and_a_thousand_of_its_failing_batches_
     let scans = scan(&ledger, &[project], &HashMap::new(), &mut grouper, &classify, now).await.unwrap();
     let scan = &scans[0];
     let error = scan.error.as_deref().unwrap_or_default();
-    assert!(!scan.complete && error.contains("it had not ended after 20000 batches"), "{scan:?}");
+    assert!(!scan.complete && error.contains("not at its end after 20000 new batches"), "{scan:?}");
     const { assert!(MOST_DUE / ONE_OF > MOST_READ_OF_CUT) };
     assert_eq!(
         scan.items_new, MOST_READ_OF_CUT as u64,

@@ -1,4 +1,4 @@
-//! Whether each `[[channel]]` can be reached and lets us in; nothing is sent.
+//! Checks that each `[[channel]]` can be reached and accepts the login; sends nothing.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) async fn examine(config: &ChannelConfig, credentials: &Credentials) -
     let name = config.name.as_str();
     let channel = match open_channel(config, credentials) {
         Ok(channel) => channel,
-        // Not opened yet: a secret or a key is missing, and no peer is to blame.
+        // Not opened yet: a secret or a key is missing in the configuration.
         Err(error) => return Some(CheckResult::fail("channel", name, format!("{error:#}"), missing(config.kind))),
     };
     Some(match tokio::time::timeout(LIMIT, channel.check()).await {

@@ -1,4 +1,4 @@
-//! The host: disk space, and whether anyone would notice that the service has stopped.
+//! The host: disk space, and whether the service is monitored.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub(crate) fn disk(ledger: &config::LedgerConfig) -> CheckResult {
     }
 }
 
-/// A service that no one watches can die in silence.
+/// Warns if neither a heartbeat nor `/metrics` is configured.
 pub(crate) fn check_monitoring(config: &Config, credentials: &Credentials) -> Option<CheckResult> {
     let service = &config.service;
     let pinged = credentials.heartbeat_url(service.heartbeat_url_file.as_deref());

@@ -1,4 +1,4 @@
-//! Whether the ledger can be read, agrees with itself, and grows.
+//! Whether the ledger can be read, is consistent, and is up to date.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::ledger::{access, check, open};
 use crate::service::doctor::CheckResult;
 use crate::service::store_health;
 
-/// A scan that was complete longer ago than this is no news any more.
+/// A last complete scan older than this is a warning.
 const STALE_HOURS: i64 = 24;
 
 /// All checks of the ledger.
@@ -18,7 +18,7 @@ pub(crate) async fn examine(path: &Path) -> Vec<CheckResult> {
     let name = path.display().to_string();
     match tokio::task::spawn_blocking(move || look(&path)).await {
         Ok(findings) => findings,
-        Err(error) => vec![CheckResult::fail("ledger", &name, error.to_string(), "this is a defect: please report it")],
+        Err(error) => vec![CheckResult::fail("ledger", &name, error.to_string(), "this is a bug: please report it")],
     }
 }
 
@@ -35,8 +35,7 @@ fn look(path: &Path) -> Vec<CheckResult> {
             )];
         }
         Err(error @ LedgerError::Newer { .. }) => {
-            let advice =
-                "an older program cannot read it: upgrade llama-triage, or restore the backup from before the upgrade";
+            let advice = "this llama-triage is too old for it: upgrade, or restore the backup from before the upgrade";
             return vec![CheckResult::fail("ledger", &name, error.to_string(), advice)];
         }
         Err(error) => return vec![unreadable(&name, &error)],
@@ -121,7 +120,7 @@ fn upgrade_notice(health: &store_health::Health, now: Timestamp) -> Vec<CheckRes
     }
     if health.faults > 0 {
         let advice = "see llama-triage report summary";
-        findings.push(CheckResult::warn("faults", "", format!("{} not ended", health.faults), advice));
+        findings.push(CheckResult::warn("faults", "", format!("{} active", health.faults), advice));
     }
     findings
 }

@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything the service needs, and says what to do about what is wrong.
+//! `doctor`: checks everything the service needs, with advice for each problem.
 //!
 //! Each check is a line of its own, so one failure hides no other. Nothing is sent, changed or pinged.
 
@@ -26,7 +26,7 @@ use crate::secrets;
 pub(crate) enum CheckStatus {
     /// As it should be.
     Ok,
-    /// Works, but someone should look at it.
+    /// Works, but needs attention.
     Warn,
     /// Does not work.
     Fail,
@@ -106,13 +106,13 @@ pub(crate) async fn examine(
 fn unreadable(path: &Path, error: &ConfigError) -> CheckResult {
     let advice = match error {
         ConfigError::NotFound(_) => {
-            format!("name a file with --config; one is looked for in {}", load::PLACES.join(", "))
+            format!("set --config FILE; default locations: {}", load::PLACES.join(", "))
         }
         ConfigError::Read { why, .. } => {
             let advice = match why.kind() {
                 std::io::ErrorKind::NotFound => "it is not there: name the right file with --config",
                 std::io::ErrorKind::PermissionDenied => "no permission to read it: run this as root or as its owner",
-                _ => "name a file that can be read with --config",
+                _ => "set --config to a readable file",
             };
             return CheckResult::fail("config", &path.display().to_string(), error.to_string(), advice);
         }

@@ -99,7 +99,7 @@ fn host_and_port(base_url: &str) -> Option<(String, u16)> {
     Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
 }
 
-/// Any answer is an answer; gives its `Date`.
+/// Sends a request; any response proves that the address is reachable. Returns its `Date`.
 async fn hello(base_url: &str) -> Result<Option<String>, String> {
     let builder = reqwest::Client::builder().timeout(LIMIT);
     let is_local = host_and_port(base_url).is_some_and(|(host, _)| is_loopback(&host));
@@ -110,7 +110,7 @@ async fn hello(base_url: &str) -> Result<Option<String>, String> {
     Ok(date.map(str::to_owned))
 }
 
-/// The whole chain: what is wrong with a certificate stands at its end.
+/// The whole error chain: a certificate error is at its end.
 fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -125,7 +125,7 @@ fn causes(error: &dyn Error) -> String {
 pub(crate) fn clock(name: &str, date: &str, now: Timestamp) -> Option<CheckResult> {
     let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
     let skew = now.duration_since(theirs).unsigned_abs();
-    let says = format!("{} s apart from the server's", skew.as_secs());
+    let says = format!("{} s off the server's clock", skew.as_secs());
     let advice = "switch on time synchronisation: timedatectl set-ntp true";
     Some(match skew {
         _ if skew > GREAT_SKEW => CheckResult::fail("clock", name, says, advice),
@@ -165,7 +165,7 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<CheckResult> {
 /// What to do about an API that answers neither well nor with a refusal.
 fn patience(error: &CloudError) -> &'static str {
     match error {
-        CloudError::Unreachable { .. } => "do what it says, then run doctor again",
+        CloudError::Unreachable { .. } => "check what the error names, then run doctor again",
         error if error.is_transient() => "wait and run doctor again; see LlamaCloud's status page",
         CloudError::NotJson { .. } => "check base-url and the proxy: the answer does not come from LlamaCloud",
         _ => "please report this line",
@@ -188,7 +188,7 @@ fn either(name: &str, probe: &Probe) -> CheckResult {
         .collect();
     let says = format!("auto: {}", said.join("; "));
     let advice = |used: BatchApi| {
-        format!("fix what it says; or, if the project has no other batches, set api = \"{used}\" in its [[project]]")
+        format!("fix that problem; or, if the project has no other batches, set api = \"{used}\" in its [[project]]")
     };
     match (&probe.v2, &probe.v1_beta) {
         (Ok(_), Ok(_)) => CheckResult::ok("api", name, says),
@@ -212,7 +212,7 @@ fn neither(name: &str, probe: &Probe) -> CheckResult {
 
 fn failed(name: &str, error: &CloudError) -> CheckResult {
     let advice = match error.stops_scan() {
-        true => "fix what it says, in [[project]] or at LlamaCloud, then run doctor again",
+        true => "fix the reported problem, in [[project]] or at LlamaCloud, then run doctor again",
         false => patience(error),
     };
     CheckResult::fail("api", name, error.to_string(), advice)

@@ -37,7 +37,7 @@ fn closed_to(service: u32, path: &Path, bits: u32, what: &str) -> Option<CheckRe
     let (name, service) = (path.display().to_string(), name_of(service));
     let says = format!("{} is owned by {}: a service of {service} cannot {what} {name}", place.display(), name_of(has));
     let advice =
-        if place == path { format!("chown {service}: {name}") } else { format!("move it to where {service} can go") };
+        if place == path { format!("chown {service}: {name}") } else { format!("move it where {service} can go") };
     Some(CheckResult::fail("permission", &name, says, advice))
 }
 

@@ -69,7 +69,7 @@ fn judge(shown: &str) -> CheckResult {
             ("not-found", ..) => continue,
             (_, "failed", _) => CheckResult::fail("unit", name, says, format!("journalctl -u {name}; then {start}")),
             _ if get(block, "NeedDaemonReload") == "yes" => {
-                CheckResult::warn("unit", name, "the file has changed since it was read", "systemctl daemon-reload")
+                CheckResult::warn("unit", name, "changed since systemd loaded it", "systemctl daemon-reload")
             }
             (_, "active" | "reloading", "enabled") => return CheckResult::ok("unit", name, says),
             _ => CheckResult::warn("unit", name, says, start),
@@ -116,7 +116,7 @@ impl Fence {
         let mut findings = Vec::new();
         let ledger = self.ledger.as_ref().unwrap_or(&config.ledger.path);
         if *ledger != config.ledger.path {
-            let says = format!("the unit's ledger is {}; commands on this shell use another one", ledger.display());
+            let says = format!("the unit uses the ledger {}; this configuration names another one", ledger.display());
             let advice = format!("write path = {ledger:?} below [ledger]");
             findings.push(CheckResult::warn("ledger", &config.ledger.path.display().to_string(), says, advice));
         }

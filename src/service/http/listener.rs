@@ -40,7 +40,7 @@ const LARGEST_HEAD: usize = 32 << 10;
 pub(crate) struct Times {
     /// For the head of a request, and for the next one on a connection that is kept.
     pub head: Duration,
-    /// As a whole: bodies that trickle and readers that stop end by it.
+    /// For the whole connection, which also ends slow bodies and stalled readers.
     pub connection: Duration,
     /// For an answer that is under way then.
     pub last_answer: Duration,
@@ -201,13 +201,13 @@ pub(crate) async fn run(
     }
 }
 
-/// The peer went away between its knock and our answer.
+/// Whether the error concerns one connection only: the peer closed it before it was accepted.
 fn concerns_one_connection(error: &Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// Answers one connection for as long as it may last. How it ends concerns no one but its peer.
+/// Serves one connection within its time limit. Errors are ignored: they concern the peer only.
 async fn answer(stream: Box<dyn Stream>, peer: Peer, router: Router, times: Times) {
     let router = TowerToHyperService::new(router);
     let with_peer = service_fn(move |mut request: Request<Incoming>| {

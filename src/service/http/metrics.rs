@@ -75,11 +75,7 @@ fn from_pulse(registry: &mut Registry, pulse: &Liveness) {
     }
     let (done, failed) = pulse.cycles();
     registry.register("cycles", "Cycles since the start", ConstCounter::new(done + failed));
-    registry.register(
-        "cycles_failed",
-        "Cycles since the start that did not do all their work",
-        ConstCounter::new(failed),
-    );
+    registry.register("cycles_failed", "Incomplete cycles since the start", ConstCounter::new(failed));
 }
 
 /// `OpenMetrics` names a counter without the `_total` of its sample, and ends with a mark; the classic format does neither.

@@ -1,7 +1,7 @@
-//! `POST /webhooks/llamacloud`: LlamaCloud tells that some work has ended, and the next scan need not wait for its schedule.
+//! `POST /webhooks/llamacloud`: LlamaCloud reports that work has ended, so that the next scan starts early.
 //!
-//! What an event says is never believed further than that: it may be lost, late, doubled or out of order,
-//! so the scan asks the API as ever, and for the batch that an event names by its id. Off unless a secret is configured.
+//! Events are hints only: they may be lost, late, duplicated or out of order,
+//! so the scan reads the API as usual, plus the batch that an event names. Off unless a secret is configured.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,10 +45,10 @@ pub(crate) fn router(secret: SecretString, hints: Arc<WebhookQueue>) -> Router {
 }
 
 impl WebhookReceiver {
-    /// Says it once: whoever knocks a thousand times shall not fill the log.
+    /// Logs the first rejected event only: a flood of events must not fill the log.
     fn refuse(&self) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        let said = "refused a webhook event: LC-Signature missing or wrong";
+        let said = "rejected a webhook event: LC-Signature missing or invalid";
         if refused == 1 {
             tracing::warn!("{said}; further ones are logged at level debug");
         } else {
@@ -65,7 +65,7 @@ async fn receive(
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
     if !signature.is_some_and(|signature| is_signed(&body, signature, receiver.secret.expose_secret())) {
         receiver.refuse();
-        return (StatusCode::UNAUTHORIZED, "the LC-Signature is missing or wrong\n");
+        return (StatusCode::UNAUTHORIZED, "LC-Signature is missing or invalid\n");
     }
     receiver.refused.store(0, Ordering::Relaxed);
     let event = WebhookEvent::read(&body);
@@ -74,7 +74,7 @@ async fn receive(
     }
     let is_new = receiver.hints.give(&event.event_id, event.batch_id());
     tracing::debug!(event.id = event.event_id, event.kind = event.event_type, is_new, "LlamaCloud sent an event");
-    (StatusCode::OK, if is_new { "a scan will follow\n" } else { "known\n" })
+    (StatusCode::OK, if is_new { "scan scheduled\n" } else { "duplicate event\n" })
 }
 
 /// Compares in constant time.
@@ -102,7 +102,7 @@ struct WebhookEvent {
 const LONGEST_ID: usize = 64;
 
 impl WebhookEvent {
-    /// An event that cannot be read is one all the same: it was signed. Its body then stands for its id.
+    /// An event that cannot be parsed counts too, because it was signed. Its body then serves as its id.
     fn read(body: &[u8]) -> WebhookEvent {
         // By default the sender wraps the whole event into one JSON string.
         let inner = serde_json::from_slice::<String>(body);
@@ -135,7 +135,7 @@ impl WebhookEvent {
     }
 }
 
-/// Doors for the fuzzer (`fuzz/`), which exist in its builds alone.
+/// Entry points for the fuzzer (`fuzz/`), compiled in its builds only.
 #[cfg(fuzzing)]
 pub mod fuzz {
     use super::*;

@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 /// Events remembered by id, so that one sent again is no second hint; the sender tries three times within seconds.
 const REMEMBERED: usize = 1_000;
 
-/// The time between two takings: a batch of a thousand files may send a thousand events.
+/// The least time between two scans for hints: a batch of a thousand files may send a thousand events.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
-/// The same where a batch is named: of those there are few, and each has something to tell.
+/// The same for hints that name a batch: there are few of them, and each brings news.
 const SHORT_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Batches that wait to be asked for, at most: more of them are left to the job list.
@@ -50,7 +50,7 @@ impl WebhookQueue {
         true
     }
 
-    /// Whether hints wait, and none were taken only just now; those that are too early go on waiting.
+    /// Whether hints are pending and the least time since the last scan for hints has passed.
     pub(crate) fn are_due(&self, now: Timestamp) -> bool {
         let state = self.state();
         let pause = if state.named.is_empty() { PAUSE } else { SHORT_PAUSE };

@@ -1,4 +1,4 @@
-//! Sets event times right that lie ahead of now, with the counters by hour.
+//! Corrects event times in the future, with the counters by hour.
 //!
 //! An event time is LlamaCloud's, and assumed by the host's clock only where LlamaCloud gives none; so a day is allowed, as
 //! when it is taken in.
@@ -9,7 +9,7 @@ use rusqlite::{Transaction, params};
 use crate::ledger::error::LedgerError;
 use crate::scan::store::ingest::FAR_AHEAD;
 
-/// Takes failures that lie ahead out of the hours they are counted in, and puts them into that of now.
+/// Moves the counts of failures in future hours to the current hour.
 const MOVE_FAILURES: &str = "
     DROP TABLE IF EXISTS temp.moved;
     CREATE TEMP TABLE moved AS

@@ -1,4 +1,4 @@
-//! Sets every stored time right that lies ahead of now: it was written while the host's clock was ahead.
+//! Corrects stored times in the future: they were written while the host's clock was ahead.
 //!
 //! The one place for it; which columns there are is in `time_columns`. It is called at the start of a process that holds
 //! the ledger's lock, and when the clock was seen to be set back (`service::clock`), so that whatever reads the ledger may
@@ -95,7 +95,7 @@ fn longest_ends(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError
     let mut changed = 0;
     for (table, column, repair) in columns() {
         let (latest, instead) = match repair {
-            // Whoever waits for a try has waited long enough.
+            // A delivery that waits for a retry is due at once.
             ColumnRepair::EndWithin(_, longest) if table == "delivery" => {
                 (after(right, SignedDuration::from_millis(longest)), Millis(right.now))
             }
@@ -121,7 +121,7 @@ fn outbox(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
             params![state, after(right, longest)],
         )?;
     }
-    // After a step back no one knows how much of a wait was counted by the wrong clock; an early try harms no one.
+    // After a step back it is unknown how much of a wait has passed; an early try does no harm.
     if right.set_back {
         changed += tx.execute(
             "UPDATE delivery SET not_before = ?1 WHERE state = 'pending' AND not_before > ?1",

@@ -6,7 +6,6 @@ use rusqlite::types::Value;
 use crate::ledger::check::check;
 use crate::ledger::open;
 use crate::ledger::tests::seed::{Seed, t};
-use crate::reprocess::policy::hold::Account;
 use crate::reprocess::store::{account, history};
 use crate::triage::digest::test_digest;
 
@@ -225,9 +224,8 @@ fn a_plan_of_a_wrong_clock_is_too_old_to_be_approved_or_executed() {
 fn a_wait_and_a_stop_that_began_while_the_clock_was_ahead_begin_now() {
     let mut seed = Seed::new();
     let ahead = 30 * DAY;
-    let stopped = Account::default().stop(t(ahead));
     seed.write(|tx| {
-        account::keep(tx, "prod", stopped, Some("no credits"), None, t(ahead))?;
+        account::stop(tx, "prod", "no credits", None, t(ahead))?;
         account::wait(tx, "prod", t(ahead + 10), t(ahead))?;
         history::resume(tx, "g-1", t(ahead))
     })
@@ -235,7 +233,7 @@ fn a_wait_and_a_stop_that_began_while_the_clock_was_ahead_begin_now() {
     assert_eq!(set(&mut seed, ahead - 1), 0, "a cycle writes by the time of its beginning");
     set(&mut seed, 7);
     let stored = account::get(&seed.connection, "prod").unwrap();
-    assert_eq!((stored.account.stopped_since, stored.moved_at), (Some(t(7)), Some(t(7))));
+    assert_eq!((stored.stopped_since, stored.moved_at), (Some(t(7)), Some(t(7))));
     assert_eq!(stored.wait_until, Some(t(17)));
     let resumed =
         seed.connection.query_row("SELECT max(resumed_at) FROM error_group", [], |row| row.get::<_, Option<i64>>(0));

@@ -8,8 +8,8 @@ use crate::simulator::faults::{FaultRule, InjectedFault};
 use crate::simulator::http::endpoint::Endpoint;
 use crate::simulator::http::server::SimulatedCloud;
 use crate::simulator::options::{Options, Shift};
+use crate::simulator::world::builder::large;
 use crate::simulator::world::builder::{DEFAULT_KEY, WorldBuilder, batch_id, item_id, project_id};
-use crate::simulator::world::bulk::large;
 use crate::simulator::world::cause::{Failure, ScriptedCause};
 use crate::simulator::world::state::World;
 

@@ -9,7 +9,7 @@ use crate::simulator::http::service::SimulatedService;
 use crate::simulator::world::model::Item;
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::state::World;
-use crate::simulator::world::submit::Submission;
+use crate::simulator::world::submission::Submission;
 
 /// Whether this call is answered here.
 pub(crate) fn serves(endpoint: Endpoint) -> bool {

@@ -5,8 +5,6 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::simulator::world::state::World;
-
 /// A saved configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Configuration {
@@ -31,28 +29,4 @@ pub(crate) struct StoredFiles {
     pub(crate) entries: HashMap<usize, Map<String, Value>>,
     /// Bare ids of jobs that were deleted.
     pub(crate) deleted_jobs: HashSet<String>,
-}
-
-impl World {
-    /// Whether the job of this part of a batch may be shown: it was not deleted.
-    pub(crate) fn shows(&self, batch: usize, run: usize) -> bool {
-        let job = self.batches[batch].runs[run].job.as_ref();
-        job.is_none_or(|job| !self.stored.deleted_jobs.contains(job))
-    }
-
-    /// Ends one job as cancelled; false when it had ended already.
-    pub(crate) fn cancel_run(&mut self, batch: usize, run: usize) -> bool {
-        let now = self.now;
-        let record = &mut self.batches[batch];
-        let part = &mut record.runs[run];
-        if part.status.is_terminal() {
-            return false;
-        }
-        part.status = crate::simulator::world::model::SimulatedItemStatus::Cancelled;
-        part.completed_at = Some(now);
-        part.effective_at = now;
-        record.updated_at = now;
-        self.finish_batch_if_done(batch);
-        true
-    }
 }

@@ -7,10 +7,8 @@ use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::{missing, text};
 use crate::simulator::v2::{create, jobs};
-use crate::simulator::world::model::{BatchOrigin, ItemRun, JobType, SimulatedBatch, SimulatedItemStatus};
-use crate::simulator::world::random::{hash, uuid_of};
-use crate::simulator::world::state::World;
-use crate::simulator::world::submit::Submission;
+use crate::simulator::world::model::{BatchOrigin, JobType};
+use crate::simulator::world::submission::Submission;
 
 /// Whether this call is answered here.
 pub(crate) fn serves(endpoint: Endpoint) -> bool {
@@ -72,7 +70,7 @@ fn create(service: &mut SimulatedService<'_>, fields: &Map<String, Value>) -> Re
     service.world.give_job(index);
     let batch = &service.world.batches[index];
     let id = batch.runs[0].job.clone().unwrap_or_default();
-    let job = classify_job(service.world, batch, &batch.runs[0]);
+    let job = jobs::classify_job(service.world, batch, &batch.runs[0]);
     Ok(Reply { status: 200, ..Reply::created(job, id) })
 }
 
@@ -96,33 +94,5 @@ fn earlier(service: &SimulatedService<'_>, transaction: Option<&str>) -> Option<
     let batches = service.world.batches.iter();
     let found = batches.filter(|batch| batch.project == service.project && batch.job_type == JobType::Classify);
     let batch = { found }.find(|batch| batch.config["transaction_id"] == transaction)?;
-    Some(Reply::ok(classify_job(service.world, batch, &batch.runs[0])))
-}
-
-/// A job in the shape that classify lists and gets have.
-pub(crate) fn classify_job(world: &World, batch: &SimulatedBatch, run: &ItemRun) -> Value {
-    let item = &world.items[run.item];
-    let default = json!({"rules": [{"type": "invoice", "description": "asks for money"}, {"type": "other", "description": "all else"}]});
-    let configuration = Some(&batch.config["configuration"]).filter(|value| value.is_object()).unwrap_or(&default);
-    let rules = configuration["rules"].as_array().map_or(&[][..], Vec::as_slice);
-    let chosen = rules.get(hash(&item.id) as usize % rules.len().max(1));
-    let result = chosen.filter(|_| run.status == SimulatedItemStatus::Completed).map(
-        |rule| json!({"type": rule["type"], "confidence": 0.93, "reasoning": "the first page is laid out like one"}),
-    );
-    let input = batch.config["file_input"].as_str().unwrap_or(&item.id);
-    json!({
-        "id": run.job.as_deref().unwrap_or(""),
-        "project_id": format!("prj-{}", world.projects[batch.project].id),
-        "user_id": uuid_of("user"),
-        "status": run.status.v2_word(),
-        "error_message": crate::simulator::v2::json::job_message(run),
-        "file_input": input,
-        "document_input_type": if input.starts_with("pjb-") { "parse_job_id" } else { "file_id" },
-        "configuration": configuration,
-        "configuration_id": batch.config["configuration_id"],
-        "transaction_id": batch.config["transaction_id"],
-        "result": result,
-        "created_at": run.started_at,
-        "updated_at": run.effective_at,
-    })
+    Some(Reply::ok(jobs::classify_job(service.world, batch, &batch.runs[0])))
 }

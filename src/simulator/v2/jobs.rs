@@ -8,6 +8,7 @@ use crate::simulator::http::service::SimulatedService;
 use crate::simulator::options::Options;
 use crate::simulator::v2::{Span, json};
 use crate::simulator::world::model::{ItemRun, JobType, SimulatedBatch, SimulatedItemStatus};
+use crate::simulator::world::random::{hash, uuid_of};
 use crate::simulator::world::state::World;
 
 /// `GET /api/v2/parse`, `…/extract` and `…/classify`: flat jobs, newest first.
@@ -159,12 +160,40 @@ pub(crate) fn get_flat(service: &SimulatedService<'_>, id: &str, job_type: JobTy
 pub(crate) fn write(service: &SimulatedService<'_>, batch: &SimulatedBatch, run: &ItemRun, expand: &[&str]) -> Value {
     match batch.job_type {
         JobType::Extract => json::extract_job(service.world, batch, run, expand),
-        JobType::Classify => crate::simulator::v2::classify::classify_job(service.world, batch, run),
+        JobType::Classify => classify_job(service.world, batch, run),
         JobType::Parse => json::parse_job(service.world, batch, run, expand.contains(&"usage")),
     }
 }
 
 /// The status that a filter's word means. Extract jobs may be throttled elsewhere; here none ever is.
+/// A job in the shape that classify lists and gets have.
+pub(crate) fn classify_job(world: &World, batch: &SimulatedBatch, run: &ItemRun) -> Value {
+    let item = &world.items[run.item];
+    let default = json!({"rules": [{"type": "invoice", "description": "asks for money"}, {"type": "other", "description": "all else"}]});
+    let configuration = Some(&batch.config["configuration"]).filter(|value| value.is_object()).unwrap_or(&default);
+    let rules = configuration["rules"].as_array().map_or(&[][..], Vec::as_slice);
+    let chosen = rules.get(hash(&item.id) as usize % rules.len().max(1));
+    let result = chosen.filter(|_| run.status == SimulatedItemStatus::Completed).map(
+        |rule| json!({"type": rule["type"], "confidence": 0.93, "reasoning": "the first page is laid out like one"}),
+    );
+    let input = batch.config["file_input"].as_str().unwrap_or(&item.id);
+    json!({
+        "id": run.job.as_deref().unwrap_or(""),
+        "project_id": format!("prj-{}", world.projects[batch.project].id),
+        "user_id": uuid_of("user"),
+        "status": run.status.v2_word(),
+        "error_message": json::job_message(run),
+        "file_input": input,
+        "document_input_type": if input.starts_with("pjb-") { "parse_job_id" } else { "file_id" },
+        "configuration": configuration,
+        "configuration_id": batch.config["configuration_id"],
+        "transaction_id": batch.config["transaction_id"],
+        "result": result,
+        "created_at": run.started_at,
+        "updated_at": run.effective_at,
+    })
+}
+
 fn status(job_type: JobType, word: &str) -> Option<Option<SimulatedItemStatus>> {
     if job_type == JobType::Extract && word == "THROTTLED" {
         return Some(None);

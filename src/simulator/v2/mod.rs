@@ -18,7 +18,7 @@ use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::missing;
 use crate::simulator::world::model::{BatchOrigin, ItemRun, JobType, SimulatedBatch, SimulatedBatchStatus};
-use crate::simulator::world::submit::Submission;
+use crate::simulator::world::submission::Submission;
 
 /// The most files of a directory that one batch takes, as the real service documents it.
 const MOST_FILES: usize = 1_000;

@@ -14,7 +14,7 @@ use crate::simulator::world::builder::add_project;
 use crate::simulator::world::cause::{Failure, ScriptedCause};
 use crate::simulator::world::model::{BatchOrigin, JobType};
 use crate::simulator::world::state::{BatchPace, Outage, World};
-use crate::simulator::world::submit::{Break, Submission};
+use crate::simulator::world::submission::{Break, Submission};
 
 /// The name of the larger project of [`believable_account`].
 pub(crate) const FIRST_PROJECT: &str = "invoices";

@@ -5,12 +5,12 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::simulator::world::bulk::Bulk;
 use crate::simulator::world::cause::{Failure, ScriptedCause};
 use crate::simulator::world::model::{Directory, Item, JobType, SimulatedProject};
-use crate::simulator::world::progress::ScheduledEvent;
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::state::{BatchPace, Outage, World};
-use crate::simulator::world::submit::{Break, Submission};
+use crate::simulator::world::submission::{Break, ScheduledEvent, Submission};
 
 /// The bearer key of the project that a builder starts with.
 pub(crate) const DEFAULT_KEY: &str = "llx-simulated-0001";
@@ -299,6 +299,27 @@ pub(crate) fn add_project(world: &mut World, name: &str, api_key: &str) {
         billed: 0,
     });
     world.directories.push(Directory::new(directory_id(name), project, name, world.now));
+}
+
+/// An account of `batches` finished batches with this many failed and skipped items each, and one running world around it.
+/// Completed items can be set on the result's [`World::bulk_mut`].
+#[cfg(test)]
+pub(crate) fn large(batches: usize, failed: usize, skipped: usize, seed: u64) -> World {
+    let now: Timestamp = DEFAULT_NOW.parse().expect("the default time is well formed");
+    let mut world = World::empty(seed, now);
+    add_project(&mut world, "default", DEFAULT_KEY);
+    world.bulk =
+        Some(Bulk { batches, failed, skipped, completed: 0, seed, newest: now, apart: SignedDuration::from_mins(10) });
+    world
+}
+
+impl World {
+    /// The same account with generated batches beside its real ones, in its first project.
+    #[must_use]
+    pub fn with_bulk(mut self, bulk: Bulk) -> World {
+        self.bulk = Some(bulk);
+        self
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::simulator::world::model::SimulatedItemStatus;
 use crate::simulator::world::random::{Random, hash, mix, uuid};
-use crate::simulator::world::state::World;
 
 /// Wordings of generated failures; the placeholders make most texts distinct.
 const FAILURES: [(&str, &str); 12] = [
@@ -44,29 +43,6 @@ pub struct Bulk {
     pub newest: Timestamp,
     /// How much earlier each older one was made.
     pub apart: SignedDuration,
-}
-
-/// An account of `batches` finished batches with this many failed and skipped items each, and one running world around it.
-/// Completed items can be set on the result's [`World::bulk_mut`].
-#[cfg(test)]
-pub(crate) fn large(batches: usize, failed: usize, skipped: usize, seed: u64) -> World {
-    use crate::simulator::world::builder::{DEFAULT_KEY, DEFAULT_NOW, add_project};
-
-    let now: Timestamp = DEFAULT_NOW.parse().expect("the default time is well formed");
-    let mut world = World::empty(seed, now);
-    add_project(&mut world, "default", DEFAULT_KEY);
-    world.bulk =
-        Some(Bulk { batches, failed, skipped, completed: 0, seed, newest: now, apart: SignedDuration::from_mins(10) });
-    world
-}
-
-impl World {
-    /// The same account with generated batches beside its real ones, in its first project.
-    #[must_use]
-    pub fn with_bulk(mut self, bulk: Bulk) -> World {
-        self.bulk = Some(bulk);
-        self
-    }
 }
 
 impl Bulk {
@@ -194,7 +170,7 @@ impl Bulk {
 mod tests {
     use std::collections::HashSet;
 
-    use super::*;
+    use crate::simulator::world::builder::large;
 
     #[test]
     fn pages_join_to_the_whole_list_without_repeats() {

@@ -10,9 +10,8 @@ use crate::simulator::world::account_texts::{Nature, cause};
 use crate::simulator::world::cause::ScriptedCause;
 use crate::simulator::world::life_texts::{PASSING, fresh};
 use crate::simulator::world::model::{BatchOrigin, JobType};
-use crate::simulator::world::progress::ScheduledEvent;
 use crate::simulator::world::state::{BatchPace, World};
-use crate::simulator::world::submit::Submission;
+use crate::simulator::world::submission::{ScheduledEvent, Submission};
 
 /// Seconds between two batches: least and most.
 const BEAT: (u64, u64) = (40, 55);

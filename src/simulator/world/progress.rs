@@ -7,23 +7,9 @@ use crate::simulator::world::cause::{AttemptContext, Failure, ScriptedOutcome};
 use crate::simulator::world::model::{BatchOrigin, FinishedWork, JobType, SimulatedBatchStatus, SimulatedItemStatus};
 use crate::simulator::world::random::hash;
 use crate::simulator::world::state::World;
-use crate::simulator::world::submit::{Break, Submission};
+use crate::simulator::world::submission::{Break, ScheduledEvent};
 use crate::simulator::world::template;
 use crate::simulator::world::truth::ShownFailure;
-
-/// Something that will happen at a set time.
-#[derive(Debug, Clone)]
-pub(crate) enum ScheduledEvent {
-    Submit(Box<Submission>),
-    BatchStarts(usize),
-    BatchBreaks(usize, Break),
-    RunStarts(usize, usize),
-    RunEnds(usize, usize),
-    RunRepairs(usize, usize),
-    Credits(usize, Option<u64>),
-    /// The next piece of a life that goes on for ever, see [`crate::simulator::world::life`].
-    Life(u64),
-}
 
 impl World {
     pub(crate) fn apply_event(&mut self, event: ScheduledEvent) {

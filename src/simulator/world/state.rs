@@ -10,8 +10,8 @@ use crate::simulator::storage::stored::StoredFiles;
 use crate::simulator::world::bulk::Bulk;
 use crate::simulator::world::cause::Failure;
 use crate::simulator::world::model::{Directory, Item, ItemRun, SimulatedBatch, SimulatedItemStatus, SimulatedProject};
-use crate::simulator::world::progress::ScheduledEvent;
 use crate::simulator::world::random::Random;
+use crate::simulator::world::submission::ScheduledEvent;
 use crate::simulator::world::truth::Truth;
 
 /// How fast batches run.
@@ -46,7 +46,7 @@ pub struct Outage {
     pub failures: Vec<Failure>,
 }
 
-/// A simulated account. Make one with [`crate::simulator::world::builder::WorldBuilder`], [`crate::simulator::world::account::believable_account`] or `world::bulk::large`.
+/// A simulated account. Make one with [`crate::simulator::world::builder::WorldBuilder`], [`crate::simulator::world::account::believable_account`] or `world::builder::large`.
 #[derive(Debug)]
 pub struct World {
     pub(crate) now: Timestamp,
@@ -144,7 +144,7 @@ impl World {
         &self.batches
     }
 
-    /// The generated batches of a `world::bulk::large` account, if this is one.
+    /// The generated batches of a `world::builder::large` account, if this is one.
     pub fn bulk(&self) -> Option<&Bulk> {
         self.bulk.as_ref()
     }

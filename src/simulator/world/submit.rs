@@ -3,12 +3,10 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::simulator::world::model::{
-    BatchOrigin, ItemRun, JobType, SimulatedBatch, SimulatedBatchStatus, SimulatedItemStatus,
-};
-use crate::simulator::world::progress::ScheduledEvent;
+use crate::simulator::world::model::{ItemRun, JobType, SimulatedBatch, SimulatedBatchStatus, SimulatedItemStatus};
 use crate::simulator::world::random::{hash, mix};
 use crate::simulator::world::state::World;
+use crate::simulator::world::submission::{ScheduledEvent, Submission};
 
 /// The fields of a configuration that do not change what is done.
 const NOT_PART_OF_THE_WORK: [&str; 11] = [
@@ -24,62 +22,6 @@ const NOT_PART_OF_THE_WORK: [&str; 11] = [
     "webhook_url",
     "transaction_id",
 ];
-
-/// How a batch ends before all its items have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Break {
-    /// It fails with this message, or without any; what waits goes on waiting.
-    Fails(Option<String>),
-    /// The service cancels it and names an error; what waits is cancelled with it.
-    Cancelled(String),
-    /// It claims to be completed; what waits goes on waiting.
-    EndsShort,
-}
-
-/// Items to process with one configuration.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    /// The new batch's id as a bare uuid; the world chooses one when absent.
-    pub id: Option<String>,
-    /// Index of the project that pays.
-    pub project: usize,
-    /// What to do.
-    pub job_type: JobType,
-    /// Indices of the items.
-    pub items: Vec<usize>,
-    /// Index of the directory, when a whole one is processed.
-    pub directory: Option<usize>,
-    /// How the work came.
-    pub origin: BatchOrigin,
-    /// The configuration as sent.
-    pub config: Value,
-    /// Given back with single v2 jobs.
-    pub user_metadata: Value,
-    /// When the batch itself breaks, if it does.
-    pub breaks: Option<(Timestamp, Break)>,
-}
-
-impl Submission {
-    /// A list of items to parse.
-    pub fn of_items(project: usize, items: Vec<usize>, config: Value) -> Self {
-        Self {
-            id: None,
-            project,
-            job_type: JobType::Parse,
-            items,
-            directory: None,
-            origin: BatchOrigin::ItemList,
-            config,
-            user_metadata: Value::Null,
-            breaks: None,
-        }
-    }
-
-    /// A directory with these items to parse.
-    pub fn of_directory(project: usize, directory: usize, items: Vec<usize>, config: Value) -> Self {
-        Self { directory: Some(directory), origin: BatchOrigin::Directory, ..Self::of_items(project, items, config) }
-    }
-}
 
 impl World {
     /// Lets another process submit this at a later time.
@@ -173,6 +115,28 @@ impl World {
         part.attempt = attempt;
         part.job = Some(job);
         self.fail_run(batch, run, &crate::simulator::world::cause::Failure::text(message));
+        true
+    }
+
+    /// Whether the job of this part of a batch may be shown: it was not deleted.
+    pub(crate) fn shows(&self, batch: usize, run: usize) -> bool {
+        let job = self.batches[batch].runs[run].job.as_ref();
+        job.is_none_or(|job| !self.stored.deleted_jobs.contains(job))
+    }
+
+    /// Ends one job as cancelled; false when it had ended already.
+    pub(crate) fn cancel_run(&mut self, batch: usize, run: usize) -> bool {
+        let now = self.now;
+        let record = &mut self.batches[batch];
+        let part = &mut record.runs[run];
+        if part.status.is_terminal() {
+            return false;
+        }
+        part.status = SimulatedItemStatus::Cancelled;
+        part.completed_at = Some(now);
+        part.effective_at = now;
+        record.updated_at = now;
+        self.finish_batch_if_done(batch);
         true
     }
 }

@@ -9,7 +9,7 @@ use crate::simulator::world::builder::{DEFAULT_NOW, WorldBuilder, batch_id, defa
 use crate::simulator::world::cause::{Failure, ScriptedCause};
 use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus, StatusCounts};
 use crate::simulator::world::state::{BatchPace, Outage};
-use crate::simulator::world::submit::Submission;
+use crate::simulator::world::submission::Submission;
 
 fn hours(hours: i64) -> SignedDuration {
     SignedDuration::from_hours(hours)

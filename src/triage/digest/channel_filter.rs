@@ -36,7 +36,7 @@ impl Only {
 
     /// Whether a group passes.
     ///
-    /// The states never hide the end of a paging group: whoever was paged must learn that it is over.
+    /// The states never hide the end of a paging group: people who were paged must learn that it is resolved.
     pub fn admits(&self, entry: &GroupEntry) -> bool {
         let woke_somebody = entry.page && entry.state == GroupState::Resolved;
         let state = woke_somebody || holds(&self.states, &entry.state);

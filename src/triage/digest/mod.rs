@@ -1,4 +1,4 @@
-//! Digests: what it is reported. The frozen [`model`] is decided once and rendered by every channel.
+//! Digests: what is reported. The frozen [`model`] is decided once and rendered by every channel.
 
 pub(crate) mod build;
 pub(crate) mod channel_filter;

@@ -21,7 +21,7 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 pub struct Digest {
     /// Always [`SCHEMA_VERSION`] when made by this version.
     pub schema_version: u32,
-    /// `D-YYYYMMDD-NN`, the date in the digest's zone: the short name, for people. Outside, see `Digest::outside_id`.
+    /// `D-YYYYMMDD-NN`, the date in the digest's zone: the short name for people. For programs: `Digest::global_id`.
     pub digest_id: String,
     /// The id of the ledger that decided it; empty in digests of versions whose ledgers had none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -52,7 +52,7 @@ pub struct Digest {
     pub totals: Totals,
     /// Groups with news, most urgent first.
     pub changes: Vec<GroupEntry>,
-    /// Groups that are open without news; only in scheduled digests.
+    /// Groups that are open without changes; only in scheduled digests.
     pub still_open: Vec<GroupEntry>,
     /// Groups with an acknowledged incident; only for channels that hold incidents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -148,7 +148,7 @@ pub enum Reason {
     Flapping,
     /// More items of what is known.
     MoreItems,
-    /// Still open a day after the last word.
+    /// Still open a day after the last report.
     Reminder,
     /// A silence ended and it is still open.
     SilenceExpired,
@@ -184,7 +184,7 @@ pub struct GroupEntry {
     pub class: String,
     /// Whether it may page: passes quiet hours and opens an incident.
     pub page: bool,
-    /// What a user would call it.
+    /// Its title.
     pub title: String,
     /// The message with its variable parts masked.
     pub template: String,
@@ -210,7 +210,7 @@ pub struct GroupEntry {
     pub incident_scope: Option<String>,
     /// Open items now.
     pub open_items: u64,
-    /// Items that joined since people were last told.
+    /// Items that joined since the last report.
     pub new_items: u64,
     /// Items ever in it.
     pub total_items: u64,
@@ -281,7 +281,7 @@ pub struct RetrySummary {
     /// Credits that LlamaCloud says it billed for those that ended, rounded; 0 if it says so of none.
     #[serde(default)]
     pub billed: u64,
-    /// What those of them of which it says so were thought to cost, rounded; 0 if that is not known.
+    /// The estimated credits of those attempts, rounded; 0 if not known.
     #[serde(default)]
     pub estimated: u64,
 }

@@ -1,4 +1,4 @@
-//! What a digest says of itself, and who else may be told the same.
+//! Remarks of a digest about itself, and which channels they apply to.
 
 use serde::{Deserialize, Serialize};
 

@@ -15,11 +15,11 @@ pub(crate) struct KnownChannel {
     pub incidents: bool,
     /// When it was first seen in the configuration.
     pub since: Timestamp,
-    /// It knows what was open when it came.
+    /// It got the inventory of groups that were open when it was added.
     pub greeted: bool,
     /// When it was first missing in the configuration; none while it is there.
     pub gone_at: Option<Timestamp>,
-    /// It was reported that it came.
+    /// Its addition was reported.
     pub said: bool,
 }
 

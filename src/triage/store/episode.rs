@@ -203,7 +203,7 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
     Ok(())
 }
 
-/// Groups whose episode opened and closed since `since` without people being told: how many, and the newest `most` ids.
+/// Groups whose episode opened and closed since `since` without a report: how many, and the newest `most` ids.
 pub(crate) fn unannounced_episodes(
     connection: &Connection,
     since: Timestamp,

@@ -52,7 +52,7 @@ const COLUMNS: &str = "group_key, group_id, kind, template, coalesce(renamed, ti
     coalesce(cause_code || ': ' || cause_text, cause_text, cause_code) AS cause, first_seen, last_seen,
     open_items, total_items, failures";
 
-/// The groups that triage must look at: open now, open when last looked at, or not yet told to have ended.
+/// The groups that triage must look at: open now, open when last looked at, or resolved without a report.
 pub(crate) fn watched(connection: &Connection) -> Result<Vec<GroupRecord>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM error_group g WHERE merged_into IS NULL AND (open_items > 0

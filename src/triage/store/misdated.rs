@@ -1,4 +1,4 @@
-//! Digests that were sent with the date of a clock that was ahead: noted when it is set right, until people were told.
+//! Digests that were sent with the date of a clock that was ahead: kept until they are reported.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
@@ -13,7 +13,7 @@ const NAME: &str = "misdated_digests";
 /// Names shown; more are counted.
 const SHOWN: usize = 5;
 
-/// Notes the digests that are dated later than `limit` and that somebody may have got. Before their dates are set right.
+/// Records the digests dated later than `limit` that may have been delivered. Call it before their dates are corrected.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -45,10 +45,10 @@ pub(crate) fn remark(connection: &Connection) -> Result<Option<String>, LedgerEr
     };
     let shown = ids.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     Ok((!ids.is_empty())
-        .then(|| format!("The clock of this host was ahead for a while. Sent with a wrong date then: {shown}{more}.")))
+        .then(|| format!("The clock of this host was ahead. Digests sent with a wrong date: {shown}{more}.")))
 }
 
-/// Notes that people were told.
+/// Records that they were reported.
 ///
 /// # Errors
 /// SQLite refuses.

@@ -9,7 +9,7 @@ use crate::triage::store::digest;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
-/// For whom a delivery is.
+/// The kind of receiver of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum For {
     /// People who read it: what may have arrived stays as it is, or they would read the same news twice.
@@ -23,7 +23,7 @@ pub(crate) enum For {
 ///
 /// What the channel has not got yet is merged into it and superseded: after an outage one message comes. The retry
 /// schedule goes on where it was, so that a channel which is down for good is found dead. What died because of the
-/// channel is merged too: once it is mended, its people learn what they missed.
+/// channel is merged too: once it is repaired, it gets what it missed.
 pub(crate) fn enqueue(
     tx: &Transaction<'_>,
     channel: &str,

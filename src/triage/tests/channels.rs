@@ -110,7 +110,7 @@ fn undelivered_digests_of_a_removed_channel_are_sent_to_those_that_lack_them() {
     page(&seed, "login", 1);
     look(&mut seed, &settings, 2).unwrap();
     seed.run("UPDATE delivery SET state = 'sent' WHERE channel = 'chat'", []);
-    // Chat has the news itself; the pager has no heir, and whoever reads has its news.
+    // Chat has the news already; no other pager exists, so the channels for people get the pager's news.
     settings.routes = vec![route("chat", false)];
     assert_eq!(look(&mut seed, &settings, 3), None);
     assert_eq!(sent_to(&seed, "chat"), ["new login/1"]);
@@ -287,7 +287,7 @@ fn a_new_ledger_sends_nothing_and_a_new_channel_with_nothing_open_gets_nothing()
 fn what_a_digest_says_beside_its_news_survives_that_all_readers_are_renamed() {
     let (mut seed, mut settings) = with_open();
     settings.routes.remove(1);
-    // It lists what is open and has no news; nobody gets it before the next name.
+    // It lists open groups without news; no channel gets it before the next rename.
     seed.scan(t(30));
     seed.write(|tx| triage_in(tx, &settings, &TriageRequest { by_hand: true, ..TriageRequest::at(t(30)) }))
         .unwrap()

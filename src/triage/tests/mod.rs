@@ -205,7 +205,7 @@ fn the_daily_digest_repeats_what_is_open_and_is_sent_once() {
 }
 
 #[test]
-fn a_channel_with_incidents_hears_of_the_workers_faults_and_of_their_end() {
+fn a_channel_with_incidents_gets_worker_faults_and_their_end() {
     let (mut seed, mut settings) = world();
     settings.routes = vec![Route { incidents: true, ..route("pager", Only::default()) }];
     seed.fail("g", "b", 1, t(1));

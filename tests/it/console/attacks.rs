@@ -47,7 +47,7 @@ async fn a_forged_form_and_a_foreign_name_do_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_lead_nowhere_else_and_nothing_is_said_of_the_inside() {
+async fn crafted_ids_are_not_found_and_expose_no_internals() {
     let site = scanned("").await;
     let console = start(&site);
     for path in [

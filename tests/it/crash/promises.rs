@@ -1,4 +1,4 @@
-//! What must hold whenever the dust has settled, whatever was killed before.
+//! Invariants that must hold after recovery, whatever was killed before.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The day itself: an account that fills by the minute, a service that watches it, and what befalls both.
+//! The simulated day: an account that grows every minute, the service that watches it, and the injected faults.
 
 use std::time::{Duration, Instant};
 

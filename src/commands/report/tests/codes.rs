@@ -11,7 +11,7 @@ fn an_empty_answer_is_an_answer() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_what_would() {
+fn invalid_arguments_are_refused_with_the_valid_ones() {
     let ledger = filled();
     for (words, said) in [
         (

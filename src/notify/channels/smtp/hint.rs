@@ -1,7 +1,7 @@
 //! What a user should do about a server's refusal: found by its codes and words, which name the cause better than the
 //! command that it refused does. Many servers refuse a greeting or a sender only when they hear the first recipient.
 
-/// What was under way.
+/// The stage of the SMTP dialogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SmtpStage {
     /// To connect and greet.
@@ -17,7 +17,7 @@ pub(crate) enum SmtpStage {
 }
 
 /// What a server wants that offers log-in by OAuth 2 only.
-pub(crate) const ONLY_OAUTH: &str = "the server takes OAuth 2 tokens only and llama-triage sends a password: \
+pub(crate) const ONLY_OAUTH: &str = "the server accepts OAuth 2 tokens only, and llama-triage sends a password: \
      allow password authentication (an app password) for the mailbox, or send through a relay that allows it";
 
 /// What to do where a server refuses the name that it is greeted with.
@@ -28,7 +28,7 @@ const CAUSES: [(&[&str], &str); 12] = [
     (&["helo", "ehlo"], GREETING),
     (
         &["authentication type", "authentication mechanism", "auth mechanism"],
-        "the server takes no password here: allow password authentication for smtp-username there, or leave it out",
+        "the server accepts no passwords: allow password authentication for smtp-username, or leave it out",
     ),
     (
         &["5.7.139", "basic authentication is disabled", "smtpclientauthentication is disabled"],
@@ -46,7 +46,7 @@ const CAUSES: [(&[&str], &str); 12] = [
     ),
     (
         &["relay"],
-        "the server does not relay for this machine: set smtp-username and its password, or allow this machine there",
+        "the server does not relay mail for this host: set smtp-username and its password, or allow this machine there",
     ),
     (
         &["sender address rejected", "not owned by", "send as", "sendas", "5.7.60", "5.1.8", "4.1.8", "5.1.7"],

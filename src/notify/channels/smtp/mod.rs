@@ -330,7 +330,7 @@ impl SmtpServer {
 fn login_error_text(error: &SmtpError, password: &SecretString) -> String {
     match code(error) {
         Some(code) if password.expose_secret().len() < SHORTEST => {
-            format!("{code} (more is not shown: a password of fewer than {SHORTEST} bytes cannot be masked in it)")
+            format!("{code} (text not shown: a password of fewer than {SHORTEST} bytes cannot be masked in it)")
         }
         _ => peer_text(&error.to_string()),
     }

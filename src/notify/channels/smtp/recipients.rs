@@ -1,4 +1,4 @@
-//! What became of each recipient of a mail, and how it is said.
+//! The result for each recipient of a mail, and its text.
 
 use lettre::Address;
 

@@ -90,7 +90,7 @@ pub(crate) fn events(rows: &[(&ItemDetail, &ItemEvent)], choice: Choice<'_>) -> 
 }
 
 /// `transient, 93 % (model: "no healthy backend"); of the newest 12 open items: 10 transient, 2 unknown`.
-fn class(detail: &GroupDetail) -> String {
+pub(crate) fn class(detail: &GroupDetail) -> String {
     let GroupRow { class, class_probability, classes, .. } = &detail.group;
     let percent = class_probability.map(|probability| format!(", {:.0} %", probability * 100.0)).unwrap_or_default();
     let words = detail.class_words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
@@ -162,7 +162,7 @@ pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &AnswerLayout
     ]
 }
 
-/// "Ann Example, https://tickets.example/4711".
+/// "to Ann Example", with the address of the ticket behind it.
 fn assigned(group: &GroupRow) -> Option<String> {
     let ticket = group.ticket.as_ref().map_or_else(String::new, |ticket| format!(", {ticket}"));
     group.assigned.as_ref().map(|name| format!("to {name}{ticket}"))

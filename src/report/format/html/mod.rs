@@ -144,7 +144,7 @@ fn tables(charts: &Charts, heading: &Heading, look: &AnswerLayout) -> [Sheet; 4]
             crate::report::format::columns::lists::GROUPS,
         ),
         Sheet::titled(
-            &format!("Time to recover, by group, {time}{whole}"),
+            &format!("Time to recovery, by group, {time}{whole}"),
             &charts.mttr,
             crate::report::format::columns::history::MTTR,
         ),

@@ -205,7 +205,7 @@ impl Remarks {
 fn retry_states(view: &ReportView<'_>) -> Result<HashMap<String, String>, QueryError> {
     let mut outlooks: HashMap<String, String> = HashMap::new();
     for (project, group) in history::retried(view.connection)? {
-        let said = group.outlook(&view.limits, view.now).to_string();
+        let said = group.outlook(&view.retry_settings, view.now).to_string();
         outlooks
             .entry(group.group_id)
             .and_modify(|others| others.push_str(&format!("; {project}: {said}")))

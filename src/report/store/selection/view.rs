@@ -10,6 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
+use crate::config::reprocess::{Mode, ReprocessConfig};
 use crate::model::links::linker::Linker;
 use crate::report::filter::{Filter, TimeRange};
 use crate::report::store::error::QueryError;
@@ -17,7 +18,6 @@ use crate::report::store::read_transaction::ReadTransaction;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::find;
 use crate::report::store::selection::matching_items::{ItemCriteria, Picked};
-use crate::reprocess::policy::limits::Limits;
 
 /// One report's view of the ledger.
 pub(crate) struct ReportView<'a> {
@@ -26,7 +26,7 @@ pub(crate) struct ReportView<'a> {
     pub(crate) now: Timestamp,
     pub(crate) linker: &'a Linker,
     /// What retries of groups are decided by, as configured.
-    pub(crate) limits: Limits,
+    pub(crate) retry_settings: ReprocessConfig,
     /// Groups asked for, with those merged into them; empty: all.
     pub(crate) group_keys: Vec<i64>,
     /// Batches asked for; empty: all.
@@ -54,7 +54,7 @@ impl<'a> ReportView<'a> {
             filter,
             now,
             linker,
-            limits: Limits::default(),
+            retry_settings: ReprocessConfig { mode: Mode::Auto, ..ReprocessConfig::default() },
             group_keys: Vec::new(),
             batch_keys: Vec::new(),
             reading,

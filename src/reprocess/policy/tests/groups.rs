@@ -1,11 +1,11 @@
 use super::*;
+use crate::config::reprocess::Unknown;
 use crate::reprocess::policy::belief::{Belief, Prior, TryResult::*};
 use crate::reprocess::policy::group::Turn;
 use crate::reprocess::policy::hold::{Account, EndedTry, HOLD, HoldReason, hold, is_proven};
-use crate::reprocess::policy::limits::Limits;
 
 fn turn(group: &GroupFacts, minute: i64) -> Turn {
-    group.outlook(&Limits::default(), at(minute)).turn
+    group.outlook(&settings(), at(minute)).turn
 }
 
 #[test]
@@ -41,12 +41,12 @@ fn a_group_rests_longer_after_each_lost_probe_until_a_person_decides() {
                 group.tries.extend(tries(1, 1, minute, minute + 5, Lost));
                 minute += 5;
             }
-            Turn::Rests { until } => {
+            Turn::Rests(until) => {
                 waited.push((until - at(minute)).as_hours());
-                assert_eq!(turn(&group, minute + 59), Turn::Rests { until });
+                assert_eq!(turn(&group, minute + 59), Turn::Rests(until));
                 minute = until.as_second() / 60;
             }
-            Turn::PersonDecides { since } => {
+            Turn::PersonDecides(since) => {
                 assert_eq!((since, group.tries.len()), (at(minute), 6));
                 break;
             }
@@ -54,7 +54,7 @@ fn a_group_rests_longer_after_each_lost_probe_until_a_person_decides() {
         }
     }
     assert_eq!(waited, [1, 3, 9, 27, 48]);
-    let said = group.outlook(&Limits::default(), at(minute)).to_string();
+    let said = group.outlook(&settings(), at(minute)).to_string();
     assert!(
         said.starts_with("0 of 6 first tries recovered (belief 0.") && said.contains("6 of 6 probes lost"),
         "{said}"
@@ -68,7 +68,7 @@ fn never_more_than_half_of_a_group_is_lost_but_a_single_document_has_three_tries
     for (documents, most) in [(1, 3), (6, 3), (7, 4), (11, 6), (1_000, 6)] {
         let lost = (0..most).map(|n| tries(1, 1, n * 1_000, n * 1_000 + 5, Lost)).collect();
         let group = group(Class::Unknown, documents, lost);
-        assert!(matches!(turn(&group, 100_000), Turn::PersonDecides { .. }), "{documents}");
+        assert!(matches!(turn(&group, 100_000), Turn::PersonDecides(_)), "{documents}");
         let fewer = GroupFacts { tries: group.tries[1..].to_vec(), ..group };
         assert_eq!(turn(&fewer, 100_000), Turn::Probe, "{documents}");
     }
@@ -84,7 +84,7 @@ fn a_recovered_probe_starts_the_ramp_and_too_few_recoveries_end_it() {
     let group = group(Class::Unknown, 100, vec![one, lost]);
     assert!(matches!(turn(&group, 20), Turn::Step([1, ..])), "two of seven are worth it");
     let worse = GroupFacts { tries: [group.tries.clone(), tries(3, 1, 30, 35, Lost)].concat(), ..group };
-    assert_eq!(turn(&worse, 35), Turn::Rests { until: at(95) });
+    assert_eq!(turn(&worse, 35), Turn::Rests(at(95)));
     assert_eq!(turn(&worse, 95), Turn::Probe);
 }
 
@@ -108,7 +108,7 @@ fn what_is_said_of_a_group_names_only_documents_that_are_there() {
     let said = |documents, recovered: usize| {
         let all = vec![tries(1, 1, 0, 5, Recovered), tries(recovered, 1, 10, 15, Recovered), tries(3, 1, 10, 15, Lost)];
         let group = GroupFacts { failed: [3, 0, 0], ..group(Class::Unknown, documents, all) };
-        group.outlook(&Limits::default(), at(20)).to_string()
+        group.outlook(&settings(), at(20)).to_string()
     };
     assert!(said(13, 7).ends_with(": next up to 2"), "{}", said(13, 7));
     assert!(said(11, 7).ends_with(": its 3 open documents failed again"), "{}", said(11, 7));
@@ -119,7 +119,7 @@ fn documents_that_failed_all_tries_are_left_to_a_person_while_their_group_goes_o
     let recovered = tries(20, 1, 0, 5, Recovered);
     let facts =
         |later: Vec<Try>, failed| GroupFacts { failed, ..group(Class::Unknown, 60, vec![recovered.clone(), later]) };
-    let outlook = |group: &GroupFacts| group.outlook(&Limits::default(), at(20));
+    let outlook = |group: &GroupFacts| group.outlook(&settings(), at(20));
     let going_on = outlook(&facts(Vec::new(), [4, 2, 3]));
     assert_eq!((going_on.given_up, going_on.untried), (3, 31), "three tries are all that a document has");
     assert!(going_on.to_string().ends_with("; a person decides about 3 that failed all tries"), "{going_on}");
@@ -132,15 +132,15 @@ fn documents_that_failed_all_tries_are_left_to_a_person_while_their_group_goes_o
 fn what_only_people_retry_is_said_to_be_so_whatever_was_lost() {
     let lost: Vec<Try> = (0..6).flat_map(|n| tries(1, 1, n * 10, n * 10 + 5, Lost)).collect();
     let facts = GroupFacts { failed: [6, 0, 0], ..group(Class::PermanentInput, 100, vec![lost]) };
-    let outlook = facts.outlook(&Limits::default(), at(100));
+    let outlook = facts.outlook(&settings(), at(100));
     assert!(outlook.to_string().ends_with("; class permanent-input is not retried automatically"), "{outlook}");
     assert_eq!((outlook.decision_since(), outlook.undecided()), (None, 0), "there is nothing to decide");
     let unknown = GroupFacts { class: Class::Unknown, ..facts.clone() };
-    let with = |limits: Limits| unknown.outlook(&limits, at(100)).to_string();
-    assert!(with(Limits::default()).contains("waits for a decision"));
-    let asked = with(Limits { probe_unknown: false, ..Limits::default() });
+    let with = |config: ReprocessConfig| unknown.outlook(&config, at(100)).to_string();
+    assert!(with(settings()).contains("waits for a decision"));
+    let asked = with(ReprocessConfig { unknown: Unknown::Plan, ..settings() });
     assert!(asked.ends_with("; class unknown is not retried automatically"), "{asked}");
-    let by_hand = with(Limits { automatic: false, ..Limits::default() });
+    let by_hand = with(ReprocessConfig::default());
     assert!(by_hand.ends_with("; nothing is retried automatically, see `mode`"), "{by_hand}");
 }
 
@@ -148,7 +148,7 @@ fn what_only_people_retry_is_said_to_be_so_whatever_was_lost() {
 fn throttled_and_cancelled_tries_count_neither_way_and_refused_parameters_as_a_lost_probe() {
     assert_eq!(turn(&group(Class::Unknown, 100, vec![tries(1, 1, 0, 5, Neutral)]), 5), Turn::Probe);
     let refused = tries(1, 1, 0, 0, Refused);
-    assert_eq!(turn(&group(Class::Unknown, 100, vec![refused]), 5), Turn::Rests { until: at(60) });
+    assert_eq!(turn(&group(Class::Unknown, 100, vec![refused]), 5), Turn::Rests(at(60)));
 }
 
 #[test]
@@ -176,14 +176,9 @@ fn a_storm_of_lost_retries_holds_everything_for_half_an_hour() {
 fn an_account_is_stopped_by_proof_and_resumes_later_after_each_time_in_vain() {
     assert!(is_proven(3, 2, false));
     assert!(!is_proven(2, 2, false) && !is_proven(3, 1, false) && !is_proven(30, 20, true));
-    let mut account = Account::default();
-    let mut minute = 0;
-    for margin in [30, 60, 120] {
-        account = account.stop(at(minute));
-        assert_eq!(account.saw_completion(at(minute + margin)).stopped_since, Some(at(minute)), "{margin}");
-        minute += margin + 1;
-        account = account.saw_completion(at(minute));
-        assert_eq!(account.stopped_since, None, "{margin}");
+    for (in_vain, margin) in [(0, 30), (1, 60), (2, 120)] {
+        let stopped = Account { stopped_since: Some(at(0)), in_vain, ..Account::default() };
+        assert!(!stopped.is_proven_by(at(margin)) && stopped.is_proven_by(at(margin + 1)), "{margin}");
     }
-    assert_eq!(account.took_request(), Account::default());
+    assert!(!Account::default().is_proven_by(at(1_000)), "it works");
 }

@@ -3,13 +3,23 @@
 mod groups;
 mod plans;
 
-use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::config::reprocess::{Mode, ReprocessConfig};
 use crate::model::class::Class;
 use crate::model::item::ItemState;
 use crate::reprocess::policy::belief::{Try, TryResult};
-use crate::reprocess::policy::facts::ItemFacts;
 use crate::reprocess::policy::group::GroupFacts;
+use crate::reprocess::policy::item::{Item, Said, Tried};
+use crate::reprocess::protocol::job_config::JobConfig;
+
+/// The defaults, in mode `auto`.
+fn settings() -> ReprocessConfig {
+    ReprocessConfig { mode: Mode::Auto, ..ReprocessConfig::default() }
+}
 
 /// A minute of the scenario.
 fn at(minute: i64) -> Timestamp {
@@ -26,29 +36,22 @@ fn group(class: Class, documents: u32, tries: Vec<Vec<Try>>) -> GroupFacts {
     GroupFacts { tries: tries.concat(), ..GroupFacts::untried("g-1", class, documents) }
 }
 
-fn item(id: &str, class: Class) -> ItemFacts {
-    ItemFacts {
-        item_id: id.to_owned(),
-        group_id: "g-1".to_owned(),
-        job_type: "parse".to_owned(),
+fn job_config() -> JobConfig {
+    JobConfig::given(json!({ "parameters": { "tier": "fast" } })).unwrap()
+}
+
+/// An attempt that counts, with the parameters of now or others.
+fn tried(is_of_now: bool) -> Tried {
+    let parameters_hash = if is_of_now { job_config().hash().to_owned() } else { "others".to_owned() };
+    Tried { parameters_hash, counts: true, in_episode: true, cancelled_at: None }
+}
+
+fn item(id: &str, class: Class) -> Item {
+    Item {
         batch_id: "b".to_owned(),
-        extension: "pdf".to_owned(),
-        state: ItemState::Open,
-        class,
-        planned_as: None,
-        failed_at: at(0),
-        config_hash: Some("h".to_owned()),
-        failed_config_hash: None,
-        claimed_by: None,
-        running_in: None,
-        whole_batch: false,
-        refused: false,
-        refusals: 0,
-        cancelled_at: None,
-        baseline: false,
-        attempts: 0,
-        attempts_in_life: 0,
-        throttled_waits: 0,
-        credits: None,
+        job_type: "parse".to_owned(),
+        said: Said { item_name: "x.pdf".to_owned(), ..Said::default() },
+        config: Ok(Arc::new(job_config())),
+        ..Item::new(id.to_owned(), "g-1".to_owned(), class, at(0))
     }
 }

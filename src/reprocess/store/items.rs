@@ -2,127 +2,42 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::Millis;
 use crate::model::class::Class;
 use crate::model::item::ItemState;
-use crate::reprocess::policy::facts::prior;
+use crate::reprocess::policy::belief::prior;
+use crate::reprocess::policy::item::{Item, Said, Tried};
 
-/// One item with its newest failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retriable {
-    /// The item.
-    pub item_id: String,
-    /// What it is called.
-    pub item_name: String,
-    /// The project it was last seen in.
-    pub project: String,
-    /// Where it stands.
-    pub state: ItemState,
-    /// Its present group.
-    pub group_id: String,
-    /// What its newest failure or skip said.
-    pub said: Said,
-    /// Event time of its newest failure.
-    pub failed_at: Timestamp,
-    /// It failed before the first start.
-    pub baseline: bool,
-    /// The intent that claims it.
-    pub claimed_by: Option<String>,
-    /// The batch of an expired attempt at it, in which it may still be processed.
-    pub running_in: Option<String>,
-    /// The API refused it alone: with these parameters, and when.
-    pub refused: Option<(String, Timestamp)>,
-    /// POSTs of it alone that were refused, for whatever reason.
-    pub refusals: u32,
-    /// The newest batch it failed in that is not ours: where its configuration is from.
-    pub origin: Origin,
-    /// Its attempts, oldest first.
-    pub attempts: Vec<Tried>,
-}
+/// The columns that [`read_said`] reads, of an observation `w` with [`SAID_JOINS`].
+pub(crate) const SAID: &str = "w.kind = 'skipped' AS skipped, w.skip_reason, m.text AS message, k.code AS cause_code, k.text AS cause_text,
+     (SELECT n.item_name FROM item n WHERE n.item_key = w.item_key) AS name_of_said,
+     (SELECT s.set_class FROM error_group s JOIN error_group seen ON s.group_key = coalesce(seen.merged_into, seen.group_key)
+      WHERE seen.group_key = w.group_key) AS set_class";
 
-/// What a failure or skip said, and what the record of its own job says beyond that.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
-    /// Whether it was skipped.
-    pub skipped: bool,
-    /// Empty if there is none.
-    pub message: String,
-    /// Why it was skipped.
-    pub skip_reason: Option<String>,
-    /// The item's name.
-    pub item_name: String,
-    /// The class that a person gave its group.
-    pub set_class: Option<String>,
-    /// A code of the job record; none if it was not asked, for that of another job proves nothing about this document.
-    pub cause_code: Option<String>,
-    /// The text of the job record.
-    pub cause_text: Option<String>,
-}
+/// What those columns are taken from.
+pub(crate) const SAID_JOINS: &str = "LEFT JOIN message m ON m.message_key = w.message_key
+    LEFT JOIN cause k ON k.observation_key = w.observation_key";
 
-impl Said {
-    /// The columns that [`Said::read`] reads, of an observation `w` with [`Said::JOINS`].
-    pub(crate) const COLUMNS: &str =
-        "w.kind = 'skipped' AS skipped, w.skip_reason, m.text AS message, k.code AS cause_code, k.text AS cause_text,
-         (SELECT n.item_name FROM item n WHERE n.item_key = w.item_key) AS name_of_said,
-         (SELECT s.set_class FROM error_group s JOIN error_group seen ON s.group_key = coalesce(seen.merged_into, seen.group_key)
-          WHERE seen.group_key = w.group_key) AS set_class";
-
-    /// What those columns are taken from.
-    pub(crate) const JOINS: &str = "LEFT JOIN message m ON m.message_key = w.message_key
-        LEFT JOIN cause k ON k.observation_key = w.observation_key";
-
-    /// Reads it from a row with its columns.
-    ///
-    /// # Errors
-    /// A column is missing or of another type.
-    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Said> {
-        Ok(Said {
-            skipped: row.get("skipped")?,
-            message: row.get::<_, Option<String>>("message")?.unwrap_or_default(),
-            skip_reason: row.get("skip_reason")?,
-            item_name: row.get::<_, Option<String>>("name_of_said")?.unwrap_or_default(),
-            set_class: row.get("set_class")?,
-            cause_code: row.get("cause_code")?,
-            cause_text: row.get("cause_text")?,
-        })
-    }
-}
-
-/// The batch that an item was in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// Its id.
-    pub batch_id: String,
-    /// Its job type.
-    pub job_type: String,
-    /// Its directory.
-    pub directory_id: Option<String>,
-    /// The job that failed.
-    pub job_id: Option<String>,
-}
-
-/// One attempt that was made at an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// Hash of the parameters.
-    pub parameters_hash: String,
-    /// Whether it counts against the caps.
-    pub counts: bool,
-    /// It belongs to the present episode of the item: the item has not recovered since, and nobody resumed its group.
-    pub in_episode: bool,
-    /// When it was seen to be cancelled at LlamaCloud, if nothing of the item failed since it was sent.
-    pub cancelled_at: Option<Timestamp>,
+pub(crate) fn read_said(row: &Row<'_>) -> rusqlite::Result<Said> {
+    Ok(Said {
+        skipped: row.get("skipped")?,
+        message: row.get::<_, Option<String>>("message")?.unwrap_or_default(),
+        skip_reason: row.get("skip_reason")?,
+        item_name: row.get::<_, Option<String>>("name_of_said")?.unwrap_or_default(),
+        set_class: row.get("set_class")?,
+        cause_code: row.get("cause_code")?,
+        cause_text: row.get("cause_text")?,
+    })
 }
 
 /// Which items to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
     /// These items.
-    Items(Vec<String>),
+    These(Vec<String>),
     /// The open and retrying items that may be retried automatically, those that failed before the first start only if this says so:
     /// of each group and project the newest that were not tried yet, the newest of each number of tries, and all that are under way.
     Automatic {
@@ -131,8 +46,7 @@ pub enum Which {
     },
 }
 
-const SELECT: &str =
-    "SELECT i.item_key, i.item_id, i.item_name, p.name AS project, i.state, g.group_id, i.last_seen, i.baseline,
+const SELECT: &str = "SELECT i.item_key, i.item_id, p.name AS project, i.state, g.group_id, i.last_seen, i.baseline,
         c.intent_id AS claimed_by, b.batch_id, b.job_type, b.directory_id, o.job_id,
         r.parameters_hash AS refused_with, r.created_at AS refused_at,
         (SELECT a.batch_id FROM attempt a JOIN intent n ON n.intent_id = a.intent_id
@@ -147,27 +61,26 @@ const FROM: &str = "FROM item i JOIN project p USING (project_key) JOIN error_gr
      JOIN batch b ON b.batch_key = o.batch_key LEFT JOIN claim c ON c.item_key = i.item_key
      LEFT JOIN refused_item f ON f.item_key = i.item_key LEFT JOIN intent r ON r.intent_id = f.intent_id";
 
-/// The items, by id.
+/// The items, by id; how each is classified and resubmitted is not in the ledger.
 ///
 /// # Errors
 /// SQLite refuses, or a stored value cannot be read.
-pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, LedgerError> {
+pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Item>, LedgerError> {
     let (condition, parameter) = match which {
-        Which::Items(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids)),
+        Which::These(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids)),
         Which::Automatic { baseline } => {
             let keys = newest(connection, *baseline)?;
             ("i.item_key IN (SELECT value FROM json_each(?1))", serde_json::json!(keys))
         }
     };
-    let sql = format!("{SELECT}, {} {FROM} {} WHERE {condition} ORDER BY i.item_id", Said::COLUMNS, Said::JOINS);
+    let sql = format!("{SELECT}, {SAID} {FROM} {SAID_JOINS} WHERE {condition} ORDER BY i.item_id");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([parameter.to_string()])?;
     let refusals = refused_alone(connection)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut item = read(connection, row)?;
-        item.refusals = refusals.get(&item.item_id).copied().unwrap_or(0);
-        found.push(item);
+        let item = read(connection, row)?;
+        found.push(Item { refusals: refusals.get(&item.item_id).copied().unwrap_or(0), ..item });
     }
     Ok(found)
 }
@@ -234,31 +147,26 @@ fn refused_alone(connection: &Connection) -> Result<HashMap<String, u32>, Ledger
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError> {
+fn read(connection: &Connection, row: &Row<'_>) -> Result<Item, LedgerError> {
     let state: String = row.get("state")?;
     let refused_at = row.get::<_, Option<Millis>>("refused_at")?.map(|at| at.0);
-    Ok(Retriable {
-        item_id: row.get("item_id")?,
-        item_name: row.get("item_name")?,
+    let failed_at = row.get::<_, Millis>("last_seen")?.0;
+    Ok(Item {
         project: row.get("project")?,
         state: ItemState::try_from(state.as_str())
             .ok()
             .ok_or(LedgerError::Unreadable { what: "item state", value: state })?,
-        group_id: row.get("group_id")?,
-        said: Said::read(row)?,
-        failed_at: row.get::<_, Millis>("last_seen")?.0,
+        said: read_said(row)?,
         baseline: row.get("baseline")?,
         claimed_by: row.get("claimed_by")?,
-        origin: Origin {
-            batch_id: row.get("batch_id")?,
-            job_type: row.get("job_type")?,
-            directory_id: row.get("directory_id")?,
-            job_id: row.get("job_id")?,
-        },
-        refused: row.get::<_, Option<String>>("refused_with")?.zip(refused_at),
         running_in: row.get("running_in")?,
-        refusals: 0,
-        attempts: tried(connection, row.get("item_key")?)?,
+        refused: row.get::<_, Option<String>>("refused_with")?.zip(refused_at),
+        batch_id: row.get("batch_id")?,
+        job_type: row.get("job_type")?,
+        directory_id: row.get("directory_id")?,
+        job_id: row.get("job_id")?,
+        tried: tried(connection, row.get("item_key")?)?,
+        ..Item::new(row.get("item_id")?, row.get("group_id")?, Class::Unknown, failed_at)
     })
 }
 
@@ -272,7 +180,7 @@ fn tried(connection: &Connection, item_key: i64) -> Result<Vec<Tried>, LedgerErr
                  THEN a.finished_at END AS cancelled_at
          FROM attempt a JOIN intent n USING (intent_id) WHERE a.item_key = ?1 ORDER BY a.started_at, a.attempt_id",
     )?;
-    let rows = statement.query_map(params![item_key], |row| {
+    let rows = statement.query_map([item_key], |row| {
         Ok(Tried {
             parameters_hash: row.get("parameters_hash")?,
             counts: row.get("counts")?,
