@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::item::Kind;
 use crate::model::time::HOUR;
 
 /// A batch's status. The v1 words are lower case, the v2 words upper case; both are read.
@@ -106,9 +107,18 @@ impl Batch {
 
     /// Whether its own counts say that every item completed: then a listing of failed items has nothing to show.
     pub fn has_nothing_to_list(&self) -> bool {
+        self.counts_no(Kind::Failed) && self.counts_no(Kind::Skipped)
+    }
+
+    /// Whether its own counts say that it completed without such items: then a listing of them has nothing to show.
+    pub fn counts_no(&self, kind: Kind) -> bool {
+        let count = match kind {
+            Kind::Failed => self.failed_items,
+            Kind::Skipped => self.skipped_items,
+        };
         self.status == BatchStatus::Completed
             && self.error_message.is_none()
-            && (self.failed_items, self.skipped_items) == (Some(0), Some(0))
+            && count == Some(0)
             && self.total_items.is_some()
             && self.total_items == self.processed_items
     }
@@ -278,6 +288,10 @@ mod tests {
         ] {
             assert!(!unwell.has_nothing_to_list(), "{unwell:?}");
         }
+        let failed = Batch { failed_items: Some(1), ..well.clone() };
+        assert!(failed.counts_no(Kind::Skipped) && !failed.counts_no(Kind::Failed));
+        let running = Batch { status: BatchStatus::Running, ..failed };
+        assert!(!running.counts_no(Kind::Skipped), "its counts still move");
     }
 
     #[test]

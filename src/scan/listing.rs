@@ -152,6 +152,9 @@ async fn list_kind<S: BatchSource>(
     pages: &mpsc::Sender<IntakeMessage>,
     read: &mut BatchRead,
 ) -> Result<Option<RowCounts>, LedgerError> {
+    if batch.counts_no(kind) {
+        return Ok(Some(RowCounts::default()));
+    }
     let mut outlet = Outlet::new(&batch.job_type, place, pages);
     let mut same = false;
     let mut page = |page: Vec<Observation>| {
