@@ -165,9 +165,9 @@ pub mod simulator {
     pub use crate::simulator::world::model::{
         BatchOrigin, Item, ItemRun, JobType, SimulatedBatchStatus, SimulatedItemStatus,
     };
+    pub use crate::simulator::world::model::{Break, Submission};
     pub use crate::simulator::world::random::Random;
     pub use crate::simulator::world::state::{BatchPace, Outage, World};
-    pub use crate::simulator::world::submission::{Break, Submission};
     pub use crate::simulator::world::truth::{Post, ShownFailure};
 }
 

@@ -149,7 +149,7 @@ async fn a_plan_is_cancelled_before_and_after_its_approval() {
     assert!(waits.contains("approved"), "{waits}");
     let taken = said(&mut site.command(&["reprocess", "cancel", id]), 0);
     assert!(taken.contains("nothing was sent"), "{taken}");
-    drop(service);
+    service.ledger.close().await.unwrap();
     site.command(&["cycle"]).assert().success();
     assert_eq!(posts(&site), 0);
     let acts = site.texts("SELECT action FROM audit WHERE action = 'reprocess cancel'");

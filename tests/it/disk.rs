@@ -231,7 +231,7 @@ async fn what_is_no_ledger_or_a_newer_one_is_refused_and_left_alone() {
         for command in [&["scan"][..], &["cycle"], &["serve"], &["report"], &["ledger", "check"]] {
             let run = site.command(command).timeout(std::time::Duration::from_secs(60)).assert().code(4);
             let said = stderr(&run);
-            assert!(said.contains("install the newer") || said.contains("is no ledger"), "{command:?}: {said}");
+            assert!(said.contains("install the newer") || said.contains("not a ledger"), "{command:?}: {said}");
         }
         assert!(std::fs::read(&ledger).unwrap() == content, "the file was changed");
     }

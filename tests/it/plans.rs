@@ -190,7 +190,7 @@ async fn a_plan_whose_process_was_killed_continues_with_the_next_cycle() {
     apply.kill().unwrap();
     apply.wait().unwrap();
     let waits = said(&site, &["reprocess", "status"], 0);
-    assert!(waits.contains(&format!("P-{}  begun, continues", end(&plan_id))), "{waits}");
+    assert!(waits.contains(&format!("P-{}  started, continues", end(&plan_id))), "{waits}");
     for _ in 0..2 {
         site.cloud.world().advance(SignedDuration::from_secs(60));
         site.command(&["cycle"]).assert().success();
@@ -239,7 +239,10 @@ async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
     between(&site, &mut worker, 1).await;
     let second = planned(&site, &worker, &["i0"]).await;
     let status = said(&site, &["reprocess", "status"], 0);
-    assert!(status.contains("begun, LlamaCloud answered 429 (too many requests), nothing is sent before"), "{status}");
+    assert!(
+        status.contains("started, LlamaCloud answered 429 (too many requests), nothing is sent before"),
+        "{status}"
+    );
     assert!(site.texts("SELECT model FROM plan").iter().any(|plan| plan.contains("\"waiting\"")), "{second}");
     between(&site, &mut worker, 5).await;
     assert_eq!((posts(&site), result(&site, &first).as_str()), (1, ""));

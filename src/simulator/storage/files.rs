@@ -6,10 +6,9 @@ use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
 use crate::simulator::http::paging::PageWindow;
 use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
-use crate::simulator::world::model::Item;
+use crate::simulator::world::model::{Item, Submission};
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::state::World;
-use crate::simulator::world::submission::Submission;
 
 /// Whether this call is answered here.
 pub(crate) fn serves(endpoint: Endpoint) -> bool {

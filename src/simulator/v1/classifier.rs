@@ -10,9 +10,8 @@ use crate::simulator::storage::uploads::own_file;
 use crate::simulator::v1::create::missing;
 use crate::simulator::v2::classify::check_rules;
 use crate::simulator::v2::jobs::classify_job;
-use crate::simulator::world::model::{BatchOrigin, JobType, SimulatedItemStatus};
+use crate::simulator::world::model::{BatchOrigin, JobType, SimulatedItemStatus, Submission};
 use crate::simulator::world::random::uuid_of;
-use crate::simulator::world::submission::Submission;
 
 /// Whether this call is answered here.
 pub(crate) fn serves(endpoint: Endpoint) -> bool {

@@ -7,8 +7,7 @@ use crate::simulator::http::service::SimulatedService;
 use crate::simulator::options::UnknownItems;
 use crate::simulator::v1::{json, record};
 use crate::simulator::world::cause::{Failure, ScriptedCause};
-use crate::simulator::world::model::{BatchOrigin, Item};
-use crate::simulator::world::submission::Submission;
+use crate::simulator::world::model::{BatchOrigin, Item, Submission};
 
 /// `POST /api/v1/beta/batch-processing`
 pub(crate) fn create(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {

@@ -7,8 +7,7 @@ use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::{missing, text};
 use crate::simulator::v2::{create, jobs};
-use crate::simulator::world::model::{BatchOrigin, JobType};
-use crate::simulator::world::submission::Submission;
+use crate::simulator::world::model::{BatchOrigin, JobType, Submission};
 
 /// Whether this call is answered here.
 pub(crate) fn serves(endpoint: Endpoint) -> bool {

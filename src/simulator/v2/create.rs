@@ -8,8 +8,7 @@ use crate::simulator::http::service::SimulatedService;
 use crate::simulator::storage::uploads::{own_file, uploaded_name};
 use crate::simulator::v1::create::{missing, text};
 use crate::simulator::v2::jobs;
-use crate::simulator::world::model::{BatchOrigin, JobType, SimulatedItemStatus};
-use crate::simulator::world::submission::Submission;
+use crate::simulator::world::model::{BatchOrigin, JobType, SimulatedItemStatus, Submission};
 
 /// `POST /api/v2/parse`
 pub(crate) fn create_parse(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {

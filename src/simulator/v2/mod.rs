@@ -17,8 +17,8 @@ use crate::simulator::http::paging::{PageWindow, order};
 use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::missing;
+use crate::simulator::world::model::Submission;
 use crate::simulator::world::model::{BatchOrigin, ItemRun, JobType, SimulatedBatch, SimulatedBatchStatus};
-use crate::simulator::world::submission::Submission;
 
 /// The most files of a directory that one batch takes, as the real service documents it.
 const MOST_FILES: usize = 1_000;

@@ -12,9 +12,8 @@ use crate::simulator::world::account_texts::{
 };
 use crate::simulator::world::builder::add_project;
 use crate::simulator::world::cause::{Failure, ScriptedCause};
-use crate::simulator::world::model::{BatchOrigin, JobType};
+use crate::simulator::world::model::{BatchOrigin, Break, JobType, Submission};
 use crate::simulator::world::state::{BatchPace, Outage, World};
-use crate::simulator::world::submission::{Break, Submission};
 
 /// The name of the larger project of [`believable_account`].
 pub(crate) const FIRST_PROJECT: &str = "invoices";

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use crate::simulator::world::bulk::Bulk;
 use crate::simulator::world::cause::{Failure, ScriptedCause};
-use crate::simulator::world::model::{Directory, Item, JobType, SimulatedProject};
+use crate::simulator::world::model::{Break, Directory, Item, JobType, ScheduledEvent, SimulatedProject, Submission};
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::state::{BatchPace, Outage, World};
-use crate::simulator::world::submission::{Break, ScheduledEvent, Submission};
 
 /// The bearer key of the project that a builder starts with.
 pub(crate) const DEFAULT_KEY: &str = "llx-simulated-0001";

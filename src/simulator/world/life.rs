@@ -9,9 +9,8 @@ use serde_json::json;
 use crate::simulator::world::account_texts::{Nature, cause};
 use crate::simulator::world::cause::ScriptedCause;
 use crate::simulator::world::life_texts::{PASSING, fresh};
-use crate::simulator::world::model::{BatchOrigin, JobType};
+use crate::simulator::world::model::{BatchOrigin, JobType, ScheduledEvent, Submission};
 use crate::simulator::world::state::{BatchPace, World};
-use crate::simulator::world::submission::{ScheduledEvent, Submission};
 
 /// Seconds between two batches: least and most.
 const BEAT: (u64, u64) = (40, 55);

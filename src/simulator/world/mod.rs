@@ -11,7 +11,6 @@ pub(crate) mod model;
 pub(crate) mod progress;
 pub(crate) mod random;
 pub(crate) mod state;
-pub(crate) mod submission;
 pub(crate) mod submit;
 pub(crate) mod template;
 #[cfg(test)]

@@ -4,10 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::simulator::world::cause::{AttemptContext, Failure, ScriptedOutcome};
-use crate::simulator::world::model::{BatchOrigin, FinishedWork, JobType, SimulatedBatchStatus, SimulatedItemStatus};
+use crate::simulator::world::model::{
+    BatchOrigin, Break, FinishedWork, JobType, ScheduledEvent, SimulatedBatchStatus, SimulatedItemStatus,
+};
 use crate::simulator::world::random::hash;
 use crate::simulator::world::state::World;
-use crate::simulator::world::submission::{Break, ScheduledEvent};
 use crate::simulator::world::template;
 use crate::simulator::world::truth::ShownFailure;
 

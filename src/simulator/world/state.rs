@@ -9,9 +9,10 @@ use crate::simulator::http::endpoint::Endpoint;
 use crate::simulator::storage::stored::StoredFiles;
 use crate::simulator::world::bulk::Bulk;
 use crate::simulator::world::cause::Failure;
-use crate::simulator::world::model::{Directory, Item, ItemRun, SimulatedBatch, SimulatedItemStatus, SimulatedProject};
+use crate::simulator::world::model::{
+    Directory, Item, ItemRun, ScheduledEvent, SimulatedBatch, SimulatedItemStatus, SimulatedProject,
+};
 use crate::simulator::world::random::Random;
-use crate::simulator::world::submission::ScheduledEvent;
 use crate::simulator::world::truth::Truth;
 
 /// How fast batches run.

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::simulator::world::model::{ItemRun, JobType, SimulatedBatch, SimulatedBatchStatus, SimulatedItemStatus};
+use crate::simulator::world::model::{
+    ItemRun, JobType, ScheduledEvent, SimulatedBatch, SimulatedBatchStatus, SimulatedItemStatus, Submission,
+};
 use crate::simulator::world::random::{hash, mix};
 use crate::simulator::world::state::World;
-use crate::simulator::world::submission::{ScheduledEvent, Submission};
 
 /// The fields of a configuration that do not change what is done.
 const NOT_PART_OF_THE_WORK: [&str; 11] = [

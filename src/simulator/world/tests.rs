@@ -7,9 +7,8 @@ use crate::simulator::http::server::SimulatedCloud;
 use crate::simulator::options::{Options, UnknownItems};
 use crate::simulator::world::builder::{DEFAULT_NOW, WorldBuilder, batch_id, default_config, item_id};
 use crate::simulator::world::cause::{Failure, ScriptedCause};
-use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus, StatusCounts};
+use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus, StatusCounts, Submission};
 use crate::simulator::world::state::{BatchPace, Outage};
-use crate::simulator::world::submission::Submission;
 
 fn hours(hours: i64) -> SignedDuration {
     SignedDuration::from_hours(hours)

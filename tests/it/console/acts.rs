@@ -28,7 +28,7 @@ async fn a_group_is_acknowledged_and_the_undo_withdraws_it() {
     assert_eq!(audited()[0], format!("Ann Example unack {group}"));
     let again = console.post("/act", &form, HeaderMap::new()).await;
     assert_eq!(again.status(), StatusCode::FORBIDDEN, "a form is taken once");
-    assert!(again.text().await.unwrap().contains("sent before"));
+    assert!(again.text().await.unwrap().contains("already submitted"));
     assert_eq!(audited().len(), before + 2);
 }
 
