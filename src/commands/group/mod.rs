@@ -84,7 +84,7 @@ pub enum GroupCommand {
         #[arg(value_name = "INTO")]
         into: String,
     },
-    /// Set a group's class; prints the [[rule]] to add to the configuration
+    /// Set a group's class; prints the rule to add to the configuration
     Class {
         /// Group id; may be shortened
         #[arg(value_name = "GROUP")]
