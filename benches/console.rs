@@ -69,7 +69,7 @@ fn measure(console: &Running, ledger: &Path, beside_a_writer: bool) -> bool {
         println!("\n{:44} {:>9} {:>9} {:>9} {:>8}", "page", "first ms", "median ms", "longest", "bytes");
         let mut missed = false;
         for (path, is_limited) in PAGES {
-            forget(ledger);
+            fill::forget(ledger);
             let (first, _) = console.get(path);
             let mut times: Vec<(Duration, usize)> = (0..TIMES).map(|_| console.get(path)).collect();
             times.sort_unstable();
@@ -154,13 +154,4 @@ impl Running {
         assert!(text.starts_with("HTTP/1.1 200"), "{path}: {}", text.lines().next().unwrap_or_default());
         (took, text.split_once("\r\n\r\n").map_or(0, |(_, body)| body.len()))
     }
-}
-
-/// Drops the file from the system's cache; `dd` asks for it without any right.
-fn forget(ledger: &Path) {
-    let dropped = Command::new("dd")
-        .arg(format!("if={}", ledger.display()))
-        .args(["iflag=nocache", "count=0", "status=none"])
-        .status();
-    assert!(dropped.is_ok_and(|status| status.success()), "dd cannot drop the cache");
 }

@@ -6,7 +6,6 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -74,7 +73,7 @@ fn main() {
     let mut missed = false;
     println!("{:46} {:>9} {:>9} {:>9}", "report", "cold ms", "warm ms", "bytes");
     for case in CASES {
-        forget(&ledger);
+        fill::forget(&ledger);
         let (cold, bytes) = time(&ledger, case.words);
         let warm = (0..3).map(|_| time(&ledger, case.words).0).min().unwrap_or_default();
         let slow = case.limit.is_some_and(|limit| cold > limit) || case.bytes.is_some_and(|most| bytes > most);
@@ -107,13 +106,4 @@ fn time(ledger: &Path, words: &str) -> (Duration, usize) {
         std::fs::write(Path::new(&folder).join(words.replace(' ', "_")), &out).expect("the folder is there");
     }
     (took, out.len())
-}
-
-/// Drops the file from the system's cache; `dd` asks for it without any right.
-fn forget(ledger: &Path) {
-    let dropped = Command::new("dd")
-        .arg(format!("if={}", ledger.display()))
-        .args(["iflag=nocache", "count=0", "status=none"])
-        .status();
-    assert!(dropped.is_ok_and(|status| status.success()), "dd cannot drop the cache");
 }

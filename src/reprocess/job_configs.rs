@@ -62,7 +62,7 @@ impl Reprocess<'_> {
         Ok(())
     }
 
-    /// What is known of the configuration of a batch, or what the API says; that is kept, trouble with asking is not.
+    /// What is known of the configuration of a batch, or what the API says; the answer is remembered, a failed request is not.
     async fn learnt(&self, item: &Item, api: BatchApi, asked: &mut usize) -> anyhow::Result<Config> {
         let (project, batch_id) = (item.project.clone(), item.batch_id.clone());
         let known = self.ledger.read(move |connection| learnt_config::get(connection, &project, &batch_id)).await?;
@@ -132,7 +132,7 @@ fn in_turn(items: &[Item], now: Timestamp) -> Vec<usize> {
     places
 }
 
-/// What v2 tells is the name of a saved configuration, which holds no secret; what v1 tells goes through the allow-list.
+/// What v2 shows is the name of a saved configuration, which holds no secret; what v1 shows passes the allow-list.
 ///
 /// The list knows parameters of parse jobs only: with them, work of another type would be paid for as a parse.
 fn usable(answered: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, String> {
@@ -230,8 +230,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_of_a_job_config_says_what_is_to_be_done() {
-        let nothing = NoConfig::Nothing("not told".to_owned()).to_string();
-        assert!(nothing.contains("add a [[reprocess.job-config]] (not told)"), "{nothing}");
+        let nothing = NoConfig::Nothing("not known".to_owned()).to_string();
+        assert!(nothing.contains("add a [[reprocess.job-config]] (not known)"), "{nothing}");
         let later = NoConfig::later("no answer").to_string();
         assert!(later.contains("no answer; plan again"), "{later}");
     }

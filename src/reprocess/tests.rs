@@ -2,7 +2,6 @@
 //! batch each hold everything, and on one that holds four times that.
 
 use jiff::Timestamp;
-use rusqlite::params;
 
 use crate::ledger::tests::seed::{Seed, t};
 use crate::ledger::tests::steps::{self, Steps};
@@ -24,11 +23,7 @@ fn retries_after_outage(items: u64, batches: u64, baseline: bool) -> Steps {
         seed.run("UPDATE item SET baseline = 1", []);
         seed.run("UPDATE project SET first_seen = ?1", [first_seen]);
     }
-    let older = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
-        INSERT INTO batch (project_key, batch_id, job_type, directory_id, status, total_items, first_seen, last_seen, completed_at)
-        SELECT 1, 'old' || n, 'parse', 'dir-1', 'completed', 1000, 0, 0, 0 FROM n";
-    seed.run(older, params![i64::try_from(batches).unwrap()]);
-    seed.run("INSERT INTO group_batch SELECT 1, batch_key, 1 FROM batch WHERE batch_id LIKE 'old%'", []);
+    seed.older_batches(batches);
     seed.retried("g", 60, "failed_same", "h", 0);
     steps::count(&mut seed.connection);
     read_all(&seed, t(2 * 24 * 60), t(24 * 60), baseline);

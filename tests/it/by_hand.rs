@@ -136,7 +136,7 @@ async fn a_plan_is_cancelled_before_and_after_its_approval() {
     let draft = plan(&site, &["i0"]);
     let id = draft["plan_id"].as_str().unwrap();
     let taken = said(&mut site.command(&["reprocess", "cancel", id]), 0);
-    assert!(taken.contains("nobody had approved it"), "{taken}");
+    assert!(taken.contains("it was not approved"), "{taken}");
     let late = said(&mut site.command(&["reprocess", "apply", id, "--reason", "x", "--yes"]), 2);
     assert!(late.contains("cancelled by"), "{late}");
     let again = said(&mut site.command(&["reprocess", "cancel", id]), 2);

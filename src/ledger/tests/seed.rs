@@ -77,6 +77,15 @@ impl Seed {
         recount(&self.connection);
     }
 
+    /// So many completed batches, each with one item of the first group.
+    pub(crate) fn older_batches(&self, batches: u64) {
+        let make = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+            INSERT INTO batch (project_key, batch_id, job_type, directory_id, status, total_items, first_seen, last_seen, completed_at)
+            SELECT 1, 'old' || n, 'parse', 'dir-1', 'completed', 1000, 0, 0, 0 FROM n";
+        self.run(make, [i64::try_from(batches).unwrap()]);
+        self.run("INSERT INTO group_batch SELECT 1, batch_key, 1 FROM batch WHERE batch_id LIKE 'old%'", []);
+    }
+
     /// One item fails, for the first time or again; the batch as a whole, if the item has its id.
     pub(crate) fn fail_item(&self, item_id: &str, group_id: &str, batch_id: &str, at: Timestamp) {
         let before = self.number("SELECT count(*) FROM item WHERE item_id = ?1", item_id);

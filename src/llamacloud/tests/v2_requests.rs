@@ -62,8 +62,7 @@ async fn a_finished_batch_of_1000_files_costs_at_most_twelve_requests() {
     assert_eq!(others, Vec::<String>::new());
 }
 
-/// A thousand rows in pages of a hundred are eleven requests; what names take beyond that, or a first refusal, is no choice
-/// of ours.
+/// A thousand rows in pages of a hundred are eleven requests; names, and a first refusal of larger pages, cost more.
 #[tokio::test]
 async fn where_pages_of_100_hold_no_names_little_is_asked_beyond_them() {
     let small = V2Server { page: 100, files_page: 100, ..PLAIN };

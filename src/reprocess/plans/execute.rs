@@ -117,8 +117,8 @@ pub async fn cancel_plan(
                 (account.end(format!("{by}: {account}")), said)
             }
             (applied_at, ..) => {
-                let nobody = if applied_at.is_none() { "nobody had approved it, so " } else { "" };
-                let said = format!("Plan {} is cancelled; {nobody}nothing was sent.", short(&id));
+                let unapproved = if applied_at.is_none() { "it was not approved, so " } else { "" };
+                let said = format!("Plan {} is cancelled; {unapproved}nothing was sent.", short(&id));
                 (PlanEnd { result: by, ..PlanEnd::default() }, said)
             }
         };

@@ -175,10 +175,10 @@ mod tests {
     #[test]
     fn what_was_found_out_since_is_told_with_what_was_unclear() {
         let unclear = "0 items submitted, 2 items of unclear outcome, 1 item left out (1: it was dismissed)";
-        let told = |state, error| by_now(unclear, 2, &[intent(&["a", "b"], state, error)]);
-        assert_eq!(told(IntentState::Unknown, None), unclear);
-        assert_eq!(told(IntentState::Submitted, None), format!("{unclear}; by now 2 items submitted"));
-        let lost = told(IntentState::NotSubmitted, Some("no batch was found"));
+        let described = |state, error| by_now(unclear, 2, &[intent(&["a", "b"], state, error)]);
+        assert_eq!(described(IntentState::Unknown, None), unclear);
+        assert_eq!(described(IntentState::Submitted, None), format!("{unclear}; by now 2 items submitted"));
+        let lost = described(IntentState::NotSubmitted, Some("no batch was found"));
         assert_eq!(lost, format!("{unclear}; by now 0 items submitted, 2 items left out (2: no batch was found)"));
         let clear = "cancelled by ann: 2 items submitted";
         assert_eq!(by_now(clear, 0, &[intent(&["a", "b"], IntentState::Submitted, None)]), clear);
@@ -187,9 +187,10 @@ mod tests {
     #[test]
     fn what_a_person_took_back_is_told_as_that() {
         let reasons = Reasons::from([("a".to_owned(), "its hour is over".to_owned())]);
-        let told = |error| Account::of(["a"].into_iter(), &[intent(&["a"], IntentState::Cancelled, error)], &reasons);
-        assert_eq!(told(None).to_string(), "0 items submitted, 1 item left out (1: a person took it back)");
-        assert!(told(Some("the program ended")).to_string().ends_with("(1: its hour is over)"));
+        let described =
+            |error| Account::of(["a"].into_iter(), &[intent(&["a"], IntentState::Cancelled, error)], &reasons);
+        assert_eq!(described(None).to_string(), "0 items submitted, 1 item left out (1: a person took it back)");
+        assert!(described(Some("the program ended")).to_string().ends_with("(1: its hour is over)"));
     }
 
     #[test]

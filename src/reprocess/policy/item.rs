@@ -57,7 +57,7 @@ pub struct Item {
     pub tried: Vec<Tried>,
 }
 
-/// What a failure or skip said, and what the record of its own job says beyond that.
+/// The texts of a failure or skip, with the cause from its job record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     /// Whether it was skipped.

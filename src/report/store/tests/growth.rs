@@ -26,11 +26,7 @@ fn pages_after_outage(items: u64, batches: u64) -> Steps {
     seed.batch("b", "completed");
     seed.fail("g", "b", 3, t(1));
     seed.crowd("g", "b", items, t(1));
-    let older = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
-        INSERT INTO batch (project_key, batch_id, job_type, directory_id, status, total_items, first_seen, last_seen, completed_at)
-        SELECT 1, 'old' || n, 'parse', 'dir-1', 'completed', 1000, 0, 0, 0 FROM n";
-    seed.run(older, [i64::try_from(batches).unwrap()]);
-    seed.run("INSERT INTO group_batch SELECT 1, batch_key, 1 FROM batch WHERE batch_id LIKE 'old%'", []);
+    seed.older_batches(batches);
     seed.retried("g", 60, "failed_same", "h", 0);
     steps::count(&mut seed.connection);
     read_all(&ReadTransaction::over(seed.connection).unwrap());
