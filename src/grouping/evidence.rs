@@ -10,6 +10,9 @@ use std::ops::Range;
 /// The sum of weights from which a place is variable.
 pub(crate) const ENOUGH: u32 = 24;
 
+/// The weight of one text behind a colon that may be someone else's.
+pub(crate) const TAIL_WEIGHT: u32 = 6;
+
 /// The weight of one filling of a gap that held other free words before.
 pub(crate) fn value_weight(form: &Form, range: Range<usize>) -> u32 {
     let pieces = &form.pieces[range.clone()];
@@ -20,8 +23,6 @@ pub(crate) fn value_weight(form: &Form, range: Range<usize>) -> u32 {
     let weight = match pieces {
         _ if pieces.iter().any(is_value) => 12,
         _ if pieces.iter().all(|piece| !lexicon::is_free(form.word(piece).as_bytes())) => 2,
-        // `z+`: a mark rather than a name.
-        [_] if first.len() <= 2 => 3,
         [piece] if piece.look() == Some(WordShape::Capitals) => 5,
         _ if first.starts_with(char::is_uppercase) => 8,
         _ => 6,
@@ -48,41 +49,21 @@ pub(crate) fn named(form: &Form, at: usize) -> bool {
     before.look().is_some() && List::Entities.knows(form.word(before).as_bytes())
 }
 
-/// What stands after the first colon of a form, where it may be someone else's text.
-pub(crate) struct Tail {
-    pub(crate) range: Range<usize>,
-    /// As one of several texts in that place.
-    pub(crate) weight: u32,
-}
-
-/// The rest of the form after its first colon: an answer that is repeated, or anything long, but no code.
-///
-/// A text without a word of failure weighs much where the clause before speaks of an answer, and less elsewhere; a long one
-/// with such a word weighs little, for it may say why.
-pub(crate) fn free_tail(form: &Form) -> Option<Tail> {
+/// The rest of the form after its first colon, where it may be someone else's text: an answer that is repeated, or a
+/// sentence behind a sentence, without a word of failure and without a code.
+pub(crate) fn free_tail(form: &Form) -> Option<Range<usize>> {
     let words = |range: Range<usize>| form.pieces[range].iter().filter(|piece| piece.look().is_some()).count();
     let colon = form.pieces.iter().position(|piece| piece.is_punct(b':'))?;
-    let range = colon + 1..form.pieces.len();
-    let coded = form.pieces[range.clone()].iter().any(|piece| {
-        matches!(piece.look(), Some(WordShape::Code | WordShape::Status)) || piece.hash != SLOT && piece.is_slot()
-    });
-    if coded || range.is_empty() {
-        return None;
-    }
-    let is_echo = words(0..colon) >= 2
-        && form.pieces[..colon]
-            .iter()
-            .any(|piece| piece.look().is_some() && List::Answers.knows(form.word(piece).as_bytes()));
-    let faults = form.pieces[range.clone()].iter().filter(|piece| {
-        let word = form.word(piece).as_bytes();
-        piece.look().is_some() && lexicon::is_fault(word) && !(is_echo && matches!(word, b"no" | b"not" | b"none"))
-    });
-    let faults = faults.count();
-    let length = words(range.clone());
-    let weight = match () {
-        () if faults == 0 && is_echo => 12,
-        () if faults == 0 && words(0..colon) >= 3 && length >= 4 => 6,
-        () => return None,
+    let tail = colon + 1..form.pieces.len();
+    let is_answer = |piece: &Piece| List::Answers.knows(form.word(piece).as_bytes());
+    let is_echo = words(0..colon) >= 2 && form.pieces[..colon].iter().any(is_answer);
+    let speaks = |piece: &Piece| match (piece.look(), form.word(piece).as_bytes()) {
+        (None, _) => piece.hash != SLOT && piece.is_slot(),
+        (Some(WordShape::Code | WordShape::Status), _) => true,
+        (_, b"no" | b"not" | b"none") => !is_echo,
+        (_, word) => lexicon::is_fault(word),
     };
-    Some(Tail { range, weight })
+    let is_long = words(0..colon) >= 3 && words(tail.clone()) >= 4;
+    let is_free = !tail.is_empty() && (is_echo || is_long) && !form.pieces[tail.clone()].iter().any(speaks);
+    is_free.then_some(tail)
 }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use crate::grouping::evidence::{ENOUGH, free_tail, is_activity, value_weight};
+use crate::grouping::evidence::{ENOUGH, TAIL_WEIGHT, free_tail, is_activity, value_weight};
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;
 use crate::grouping::tokens::token::{SLOT, TokenKind, WordShape, finish, fold};
@@ -147,7 +147,7 @@ impl OpenSlots {
 /// The hash of what is no free word, and the runs of free words; none for forms that are mostly free.
 fn skeleton(form: &Form) -> Option<(u64, Vec<Range<usize>>)> {
     let pieces = &form.pieces;
-    let tail = free_tail(form).map_or(pieces.len(), |tail| tail.range.start);
+    let tail = free_tail(form).map_or(pieces.len(), |tail| tail.start);
     let (mut hash, mut runs) = (fold(form.seed, 7), Vec::new());
     let mut at = 0;
     while at < pieces.len() {
@@ -294,25 +294,25 @@ fn is_filled(pattern: &Pattern, forms: &[Form]) -> bool {
 /// What one filling of a gap proves where `least` is needed, in parts of [`ENOUGH`]. What may say what is wrong proves no more
 /// in a long sentence than in a short one.
 fn evidence(form: &Form, gap: Range<usize>, least: u32) -> u32 {
-    match free_tail(form).filter(|tail| tail.range == gap) {
-        Some(tail) => tail.weight * ENOUGH,
+    match free_tail(form).filter(|tail| *tail == gap) {
+        Some(_) => TAIL_WEIGHT * ENOUGH,
         None if may_be_reason(form, &gap) => value_weight(form, gap) * least.min(ENOUGH),
         None => value_weight(form, gap) * ENOUGH,
     }
 }
 
-/// Whether what fills a gap may say what is wrong, however long the sentence is: a state in capitals, a mark, at the end
-/// common words or anything behind a colon.
+/// Whether what fills a gap may say what is wrong, however long the sentence is: a state in capitals, a mark, a common verb,
+/// at the end common words or anything behind a colon.
 fn may_be_reason(form: &Form, gap: &Range<usize>) -> bool {
-    let pieces = &form.pieces[gap.clone()];
-    let is_common = |piece: &Piece| lexicon::is_common(form.word(piece).as_bytes());
-    let is_said = gap.start > 0 && form.pieces[gap.start - 1].is_punct(b':') || pieces.iter().all(is_common);
-    let ends = gap.end == form.pieces.len() && is_said && !is_activity(form, gap.start);
-    let is_name = |piece: &Piece| match piece.look() {
-        Some(WordShape::Capitals) => true,
-        _ => matches!(form.word(piece).as_bytes(), [b'A'..=b'Z' | b'a'..=b'z'] | [b'A'..=b'Z' | b'a'..=b'z', _]),
+    let word = |at: usize| form.word(&form.pieces[at]).as_bytes();
+    let is_common = |at: usize| lexicon::is_common(word(at));
+    let is_said = gap.start > 0 && form.pieces[gap.start - 1].is_punct(b':') || gap.clone().all(is_common);
+    let ends = gap.end == form.pieces.len() && is_said;
+    let speaks = |at: usize| match word(at) {
+        [letter] | [letter, _] => letter.is_ascii_alphabetic(),
+        verb => form.pieces[at].look() == Some(WordShape::Capitals) || is_common(at) && lexicon::has_verb_ending(verb),
     };
-    ends || pieces.iter().any(is_name)
+    !is_activity(form, gap.start) && (ends || gap.clone().any(speaks))
 }
 
 /// The evidence that each gap needs; none where what is shared says too little to speak of one cause.

@@ -25,8 +25,9 @@ const REACHED: [(&str, f64, f64); 13] = [
 ];
 
 /// The same for the sets in `tests/fixtures/grouping`.
-const FIXTURES: [(&str, f64, f64); 10] = [
+const FIXTURES: [(&str, f64, f64); 11] = [
     ("cloud", 1.0, 1.0),
+    ("faults", 0.9, 0.842),
     ("hostile", 1.0, 1.0),
     ("libraries", 0.962, 0.932),
     ("named", 1.0, 1.0),

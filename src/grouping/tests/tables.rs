@@ -125,7 +125,8 @@ fn what_may_be_the_reason_keeps_long_sentences_apart() {
     let sentence = |state: &str| format!("belt 3 of the hall was found in state {state} by the night shift on its way");
     all_apart(&[&sentence("MOVING"), &sentence("WAITING")]);
     let sentence = |verb: &str| format!("belt 3 of the hall was {verb} by the night shift on its way to the gate");
-    all_apart(&[&sentence("refused"), &sentence("locked"), &sentence("not seen")]);
+    all_apart(&[&sentence("refused"), &sentence("locked"), &sentence("not seen"), &sentence("created")]);
+    all_apart(&[&sentence("deleted"), &sentence("created"), &sentence("copied")]);
 }
 
 #[test]
@@ -137,6 +138,7 @@ fn what_was_done_about_it_makes_no_difference() {
         "feeder lost the sheet after 3.5 s",
         "2026-03-01T10:11:12Z WARN [feed-7] lab.feed.Tray - feeder lost the sheet",
         "2026-03-01 10:11:12,123 ERROR lab.feed: feeder lost the sheet",
+        "20260301T101112Z feed-7: feeder lost the sheet",
     ]);
     all_apart(&["feeder lost the sheet", "feeder lost the sheet, tray missing", "feeder lost the sheet after a jam"]);
 }
@@ -231,7 +233,12 @@ fn a_quoted_reason_counts_without_a_word_of_failure_in_it() {
     all_apart(&["LabError: (1045, \"belt in motion\")", "LabError: (1045, \"tray not in place\")"]);
     all_apart(&["feeder said: \"come later\"", "feeder said: \"tray open\"", "feeder said: \"belt in motion\""]);
     all_apart(&["feeder replied 'tray open' and left", "feeder replied 'belt in motion' and left"]);
-    one_group(&["The model said: \"Sure, here is a tray\"", "The model said: \"Paper of March\""]);
+    one_group(&[
+        "The model said: \"Sure, here is a tray\"",
+        "The model said: \"Paper of March\"",
+        "The model said: \"There are 3 belts\"",
+        "The model said: \"Dear feeder\"",
+    ]);
     all_apart(&[r#"{"failed_trays":{"3":"belt in motion"}}"#, r#"{"failed_trays":{"3":"tray not in place"}}"#]);
     one_group(&["Feeding failed: 'tray 7'", "Feeding failed: 'Plan B'", "Feeding failed: 'x.pdf'"]);
 }

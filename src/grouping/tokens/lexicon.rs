@@ -173,7 +173,6 @@ pub(crate) fn explains(key: &[u8]) -> bool {
     }
     let key = key.to_ascii_lowercase();
     key == b"str"
-        || key == b"errors"
         || ENDINGS.iter().any(|known| key == known.as_bytes() || known.len() > 3 && key.ends_with(known.as_bytes()))
 }
 

@@ -138,7 +138,6 @@ impl Scanner<'_, '_> {
             b"returned" | b"responded" | b"respond" | b"response" | b"got" | b"with" | b"received" | b"answered"
             | b"replied" | b"error:" => http && (follows_reason || !self.amount_follows(end, to)),
             _ if lexicon::is_code_name(word) => true,
-            _ if word.ends_with(b"status") => status,
             _ => follows_reason && self.out.last().is_some_and(|last| last.part == TokenKind::Punct),
         }
     }

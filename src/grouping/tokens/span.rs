@@ -74,11 +74,7 @@ impl Scanner<'_, '_> {
                 _ => Place::Other,
             };
         }
-        if last > 0 && token.is_punct(b',') && self.out[last - 1].part == TokenKind::Word(WordShape::Status) {
-            return Place::Argument;
-        }
         match word(last) {
-            Some((noun, _)) if List::Entities.knows(noun) => Place::Named,
             Some((word, _)) if is_saying(word) => Place::Said,
             Some((word, is_code)) if !is_code && !lexicon::says(word) => Place::Inside,
             _ => Place::Other,

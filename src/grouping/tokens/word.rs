@@ -65,8 +65,6 @@ impl Scanner<'_, '_> {
         } else {
             WordShape::Compound
         };
-        let look =
-            if look == WordShape::Plain && upper > 0 && lexicon::is_exception(bytes) { WordShape::Code } else { look };
         self.push(TokenKind::Word(look), Kinds::default(), at, end, hash_word(bytes));
     }
 

@@ -120,9 +120,6 @@ pub(crate) fn is_random(bytes: &[u8], count: &Census) -> bool {
     if tail.len() >= 8 && tail_count.other == 0 && is_scrambled(tail, &tail_count) {
         return true;
     }
-    if count.dash >= 1 && bytes.split(|&byte| byte == b'-').any(|part| part.len() >= 8 && is_hex(part, &census(part))) {
-        return true;
-    }
     len >= 40 && count.turns >= 8 && count.upper > 0 && count.lower > 0
 }
 
