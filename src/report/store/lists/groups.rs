@@ -133,7 +133,7 @@ pub(crate) fn complete(
         hourly,
         failures_in_window: in_window,
         failures_before_window: before,
-        retry_outlook: remarks.retry_outlook(&base.group_id),
+        retry_outlook: remarks.retry_outlook(view, &base.group_id),
         note: remarks.note(base.key),
         links: view.linker.of_group(&base.group_id),
         assigned: base.assigned,
