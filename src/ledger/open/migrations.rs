@@ -29,7 +29,7 @@ const STEPS: &[&str] = steps![
     "16-classes",
     "17-assign",
     "18-lookups",
-    "19-retry-lookups",
+    "19-group-lookups",
 ];
 
 /// The newest schema this program knows.

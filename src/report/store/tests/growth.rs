@@ -20,8 +20,22 @@ const FEW: u64 = 2_500;
 /// Rows of a list that a page shows.
 const ROWS: u64 = 50;
 
-/// What all pages read, three hours after an outage, beside so many items and batches of one group and retries of another.
-fn pages_after_outage(items: u64, batches: u64, retries: i64) -> Steps {
+/// What is there beside the three items that the pages show.
+#[derive(Clone, Copy)]
+struct Beside {
+    /// Items and batches of the same group.
+    items: u64,
+    batches: u64,
+    /// Retries of another group, and hours, all after the first one, in which its items failed.
+    retries: i64,
+    hours: i64,
+}
+
+const LITTLE: Beside = Beside { items: ROWS, batches: 1, retries: 0, hours: 0 };
+
+/// What all pages read, three hours after an outage.
+fn pages_after_outage(beside: Beside) -> Steps {
+    let Beside { items, batches, retries, hours } = beside;
     let mut seed = Seed::new();
     seed.batch("b", "completed");
     seed.fail("g", "b", 3, t(1));
@@ -31,6 +45,14 @@ fn pages_after_outage(items: u64, batches: u64, retries: i64) -> Steps {
     seed.fail("recovered", "b", 1, t(2));
     seed.recover("recovered", t(3));
     (0..retries).for_each(|n| seed.retried("recovered", 61 + n, "recovered", "h", 0));
+    let hour = t(0).as_second() / 3600;
+    (0..hours).for_each(|n| {
+        seed.run(
+            "INSERT INTO item_hour (hour, group_key, project_key, state, items)
+             SELECT ?1, group_key, 1, 'recovered', 1 FROM error_group WHERE group_id = 'recovered'",
+            [hour + 1 + n],
+        );
+    });
     steps::count(&mut seed.connection);
     read_all(&ReadTransaction::over(seed.connection).unwrap());
     steps::take()
@@ -70,7 +92,7 @@ const OF_A_LIST: [&str; 3] =
 
 #[test]
 fn no_statement_of_the_console_grows_with_what_is_open() {
-    let [few, many] = [FEW, 4 * FEW].map(|items| pages_after_outage(items, 1, 0));
+    let [few, many] = [FEW, 4 * FEW].map(|items| pages_after_outage(Beside { items, ..LITTLE }));
     let grown = others(steps::grown(&few, &many), &OF_A_LIST);
     assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
 }
@@ -80,7 +102,7 @@ const OF_BATCHES: [&str; 2] = ["FROM batch WHERE batch_id = ?", "FROM group_batc
 
 #[test]
 fn no_statement_of_the_console_grows_with_the_batches_of_a_group() {
-    let [few, many] = [FEW, 4 * FEW].map(|batches| pages_after_outage(ROWS, batches, 0));
+    let [few, many] = [FEW, 4 * FEW].map(|batches| pages_after_outage(Beside { batches, ..LITTLE }));
     let grown = others(steps::grown(&few, &many), &OF_BATCHES);
     assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
 }
@@ -92,8 +114,18 @@ const OF_RETRIES: [&str; 5] =
 
 #[test]
 fn no_statement_of_the_console_grows_with_the_retries_of_other_groups() {
-    let [few, many] = [100, 400].map(|retries| pages_after_outage(ROWS, 1, retries));
+    let [few, many] = [100, 400].map(|retries| pages_after_outage(Beside { retries, ..LITTLE }));
     let grown = others(steps::grown(&few, &many), &OF_RETRIES);
+    assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
+}
+
+/// What all groups come to in a window is summed over its hours.
+const OF_A_WINDOW: [&str; 1] = ["c WHERE TRUE AND c.hour >= ?"];
+
+#[test]
+fn no_statement_of_the_console_grows_with_the_hours_of_other_groups() {
+    let [few, many] = [500, 2_000].map(|hours| pages_after_outage(Beside { hours, ..LITTLE }));
+    let grown = others(steps::grown(&few, &many), &OF_A_WINDOW);
     assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
 }
 
