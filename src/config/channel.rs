@@ -40,6 +40,10 @@ pub struct ChannelConfig {
     pub smtp_hello: Option<String>,
     /// email: a file with the password; else the systemd credential `smtp-password-NAME`.
     pub smtp_password_file: Option<PathBuf>,
+    /// email: how `smtp-username` logs in.
+    pub smtp_auth: Option<SmtpAuth>,
+    /// email: where access tokens come from, for `smtp-auth = "oauth2"`.
+    pub oauth2: Option<OauthConfig>,
     /// email: put the digests of a day into one thread; on by default.
     pub thread: Option<bool>,
     /// slack, teams, webhook, pagerduty: the address. For slack and teams it is itself a secret: prefer `url-file`.
@@ -94,6 +98,54 @@ pub enum SmtpTls {
     Implicit,
     /// Plain text; for a server on loopback.
     None,
+}
+
+/// How a mail user logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SmtpAuth {
+    /// With a password (`PLAIN` or `LOGIN`).
+    #[default]
+    Password,
+    /// With an OAuth 2 access token (`XOAUTH2`).
+    Oauth2,
+}
+
+/// Where the access tokens of a mail channel come from.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct OauthConfig {
+    /// What a token is requested with.
+    pub grant: OauthGrant,
+    /// The token endpoint; needed, but for "service-account", whose key file names it.
+    pub token_url: Option<String>,
+    /// The application (client) id; needed, but for "service-account", whose key file names it.
+    pub client_id: Option<String>,
+    /// The scope; needed for "client-credentials"; `https://mail.google.com/` for "service-account" by default.
+    pub scope: Option<String>,
+    /// A file with the client secret; else the systemd credential `smtp-oauth2-secret-NAME`.
+    pub secret_file: Option<PathBuf>,
+    /// "refresh-token": a file with it; else the systemd credential `smtp-oauth2-refresh-token-NAME`.
+    pub refresh_token_file: Option<PathBuf>,
+    /// "service-account": its key file (JSON) from Google; else the systemd credential `smtp-oauth2-key-NAME`.
+    pub key_file: Option<PathBuf>,
+}
+
+/// What an access token is requested with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, strum::IntoStaticStr)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum OauthGrant {
+    /// The application's id and secret (Microsoft 365).
+    #[default]
+    ClientCredentials,
+    /// A refresh token that a user granted (Google, and others).
+    RefreshToken,
+    /// A signed assertion of a Google service account with domain-wide delegation.
+    ServiceAccount,
 }
 
 /// Which news a channel gets. An empty list means all.

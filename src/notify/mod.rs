@@ -17,6 +17,7 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig as OnlyWords};
@@ -59,7 +60,7 @@ impl Channel {
 
     /// The same with this time for a whole HTTP exchange and for each step of a mail: for tests, whose peers are near.
     pub fn with_limit(config: &Config, secrets: ChannelSecrets, limit: Duration) -> Result<Channel, NotifyError> {
-        let patience = smtp::Patience { open: limit, command: limit, accept: limit, close: limit };
+        let patience = smtp::Patience { token: limit, open: limit, command: limit, accept: limit, close: limit };
         Channel::open(config, secrets, limit, patience)
     }
 
@@ -71,11 +72,7 @@ impl Channel {
     ) -> Result<Channel, NotifyError> {
         let name = &config.name;
         let way = match config.kind {
-            ChannelKind::Email => {
-                let mut email = email::Email::new(config, secrets)?;
-                email.server.patience = patience;
-                Way::Email(Box::new(email))
-            }
+            ChannelKind::Email => Way::Email(Box::new(email::Email::new(config, secrets, patience)?)),
             ChannelKind::File => Way::File(Box::new(file::Folder::new(config)?)),
             ChannelKind::Slack => {
                 let address = address(config, &secrets, None)?;
@@ -126,11 +123,11 @@ impl Channel {
     }
 
     /// Reaches the peer, and logs in where there is a log-in, without sending; says what worked.
-    pub async fn check(&self) -> Result<String, NotifyError> {
+    pub async fn check(&self, now: Timestamp) -> Result<String, NotifyError> {
         match &self.way {
             Way::Email(email) => {
-                email.server.check().await?;
-                Ok(format!("{}: login OK", email.server.peer()))
+                email.server.check(now).await?;
+                Ok(format!("{}: {} OK", email.server.peer(), email.server.steps().join(", ")))
             }
             Way::File(folder) => folder.check().await,
             Way::Slack(slack) => slack.http.check().await,

@@ -138,6 +138,9 @@ pub(crate) fn open_channel(config: &ChannelConfig, credentials: &Credentials) ->
             credentials.channel_secret(config, *use_for).with_context(|| format!("channel \"{}\"", config.name))?;
         match use_for {
             SecretUse::SmtpPassword => secrets.smtp_password = secret,
+            SecretUse::OauthSecret => secrets.oauth2_secret = secret,
+            SecretUse::OauthRefreshToken => secrets.oauth2_refresh_token = secret,
+            SecretUse::OauthKey => secrets.oauth2_key = secret,
             SecretUse::Url => secrets.url = secret,
             SecretUse::Signing => secrets.signing_secret = secret,
             SecretUse::RoutingKey => secrets.routing_key = secret,

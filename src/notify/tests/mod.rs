@@ -8,6 +8,7 @@ mod ids;
 mod limits;
 mod looks;
 mod mail;
+mod oauth2;
 mod sample;
 mod smtp;
 mod smtp_peer;
