@@ -3,6 +3,7 @@
 //! One struct for all kinds, so that a key in the wrong kind is named rather than guessed at;
 //! `load` turns it into checked settings of its kind.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -52,6 +53,20 @@ pub struct ChannelConfig {
     pub url_file: Option<PathBuf>,
     /// webhook: a file with the signing secret (`whsec_…` or raw); else the systemd credential `webhook-secret-NAME`.
     pub secret_file: Option<PathBuf>,
+    /// webhook: the HTTP method.
+    pub method: Option<Method>,
+    /// webhook: more headers; `{bearer}` in a value stands for the secret of `bearer-file`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// webhook: a file with a token, sent as `Authorization: Bearer …` unless `headers` names it; else the systemd credential `webhook-bearer-NAME`.
+    pub bearer_file: Option<PathBuf>,
+    /// webhook: a shipped body for a service.
+    pub recipe: Option<Recipe>,
+    /// webhook: a file with a body template (minijinja over the documented JSON), instead of a recipe.
+    pub body_template: Option<PathBuf>,
+    /// webhook: what the template sees as `values`, such as a chat or a topic.
+    #[serde(default)]
+    pub template_values: BTreeMap<String, String>,
     /// pagerduty: a file with the routing key; else the systemd credential `routing-key-NAME`.
     pub routing_key_file: Option<PathBuf>,
     /// file: the folder that digests are written to.
@@ -83,6 +98,53 @@ impl ChannelKind {
     /// The word in the configuration.
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+}
+
+/// How a webhook is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// The usual one.
+    #[default]
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes.
+    Patch,
+}
+
+/// A service with a shipped body template, in `config/webhooks/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, strum::IntoStaticStr, strum::VariantArray)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Recipe {
+    /// A Discord webhook.
+    Discord,
+    /// A Google Chat webhook.
+    GoogleChat,
+    /// An incident tool with an HTTP alert source, such as incident.io.
+    Incident,
+    /// Alerts of Jira Service Management (Opsgenie).
+    JiraServiceManagement,
+    /// A Mattermost incoming webhook.
+    Mattermost,
+    /// A topic of ntfy.
+    Ntfy,
+    /// A chat of a Telegram bot.
+    Telegram,
+}
+
+impl Recipe {
+    /// The `template-values` that it cannot do without.
+    pub fn needed_values(self) -> &'static [&'static str] {
+        match self {
+            Recipe::Ntfy => &["topic"],
+            Recipe::Telegram => &["chat_id"],
+            _ => &[],
+        }
     }
 }
 

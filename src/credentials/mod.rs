@@ -157,6 +157,7 @@ fn channel_secret_names(channel: &ChannelConfig, use_for: SecretUse) -> (Option<
         SecretUse::OauthKey => oauth2.map_or(&None, |oauth2| &oauth2.key_file),
         SecretUse::Url => &channel.url_file,
         SecretUse::Signing => &channel.secret_file,
+        SecretUse::Bearer => &channel.bearer_file,
         SecretUse::RoutingKey => &channel.routing_key_file,
     };
     (file.as_deref(), credential_name(channel, use_for))
@@ -171,6 +172,7 @@ pub(crate) fn credential_name(channel: &ChannelConfig, use_for: SecretUse) -> St
         SecretUse::OauthKey => "smtp-oauth2-key",
         SecretUse::Url => "channel-url",
         SecretUse::Signing => "webhook-secret",
+        SecretUse::Bearer => "webhook-bearer",
         SecretUse::RoutingKey => "routing-key",
     };
     format!("{name}-{}", channel.name)
@@ -191,6 +193,8 @@ pub enum SecretUse {
     Url,
     /// Signing of webhooks.
     Signing,
+    /// The token that a webhook is authorized with.
+    Bearer,
     /// PagerDuty's routing key.
     RoutingKey,
 }
@@ -203,7 +207,7 @@ impl SecretUse {
                 &[SecretUse::SmtpPassword, SecretUse::OauthSecret, SecretUse::OauthRefreshToken, SecretUse::OauthKey]
             }
             ChannelKind::Slack | ChannelKind::Teams => &[SecretUse::Url],
-            ChannelKind::Webhook => &[SecretUse::Url, SecretUse::Signing],
+            ChannelKind::Webhook => &[SecretUse::Url, SecretUse::Signing, SecretUse::Bearer],
             ChannelKind::Pagerduty => &[SecretUse::RoutingKey],
             ChannelKind::File => &[],
         }

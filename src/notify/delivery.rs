@@ -20,6 +20,8 @@ pub struct ChannelSecrets {
     pub url: Option<SecretString>,
     /// webhook: the signing secret, `whsec_…` or raw.
     pub signing_secret: Option<SecretString>,
+    /// webhook: the token that it is authorized with.
+    pub bearer: Option<SecretString>,
     /// pagerduty: the routing key.
     pub routing_key: Option<SecretString>,
 }

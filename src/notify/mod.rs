@@ -91,8 +91,9 @@ impl Channel {
             }
             ChannelKind::Webhook => {
                 let address = address(config, &secrets, None)?;
-                let secret = secrets.signing_secret.as_ref();
-                Way::Webhook(Box::new(webhook::Webhook::new(name, &address, secret, limit)?))
+                let (signing, bearer) = (secrets.signing_secret.as_ref(), secrets.bearer.as_ref());
+                let secrets = webhook::WebhookSecrets { address: &address, signing, bearer };
+                Way::Webhook(Box::new(webhook::Webhook::new(config, secrets, limit)?))
             }
         };
         Ok(Channel { name: name.clone(), only: read_only(name, &config.only)?, way })
@@ -118,7 +119,7 @@ impl Channel {
             Way::Slack(_) => slack::render(digest, facts).0.into_bytes(),
             Way::Teams(_) => teams::render(digest, facts).0.into_bytes(),
             Way::Pagerduty(_) => pagerduty::preview(digest).into_bytes(),
-            Way::Webhook(_) => webhook::Webhook::preview(digest, facts).into_bytes(),
+            Way::Webhook(webhook) => webhook.preview(digest, facts)?.into_bytes(),
         })
     }
 

@@ -143,6 +143,7 @@ pub(crate) fn open_channel(config: &ChannelConfig, credentials: &Credentials) ->
             SecretUse::OauthKey => secrets.oauth2_key = secret,
             SecretUse::Url => secrets.url = secret,
             SecretUse::Signing => secrets.signing_secret = secret,
+            SecretUse::Bearer => secrets.bearer = secret,
             SecretUse::RoutingKey => secrets.routing_key = secret,
         }
     }

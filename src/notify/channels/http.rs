@@ -7,6 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::config::channel::Method;
 use crate::model::host::{is_loopback, with_port};
 use crate::model::text::cut_end;
 use crate::notify::error::{NotifyError, peer_text};
@@ -80,12 +81,24 @@ impl Http {
     }
 
     /// Posts JSON. Any status is an answer; only the lack of one is an error.
-    pub(crate) async fn post(
+    pub(crate) async fn post(&self, body: String, headers: &[(&str, String)]) -> Result<HttpResponse, NotifyError> {
+        self.send(Method::Post, "application/json", body, headers).await
+    }
+
+    /// Sends a body. Any status is an answer; only the lack of one is an error.
+    pub(crate) async fn send(
         &self,
+        method: Method,
+        content_type: &str,
         body: String,
-        headers: &[(&'static str, String)],
+        headers: &[(&str, String)],
     ) -> Result<HttpResponse, NotifyError> {
-        let mut request = self.client.post(self.url.clone()).header("content-type", "application/json").body(body);
+        let method = match method {
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+        };
+        let mut request = self.client.request(method, self.url.clone()).header("content-type", content_type).body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
         }

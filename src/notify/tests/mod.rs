@@ -9,6 +9,8 @@ mod limits;
 mod looks;
 mod mail;
 mod oauth2;
+mod recipes;
 mod sample;
 mod smtp;
 mod smtp_peer;
+mod webhook_schema;

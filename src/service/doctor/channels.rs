@@ -37,7 +37,7 @@ fn missing(kind: ChannelKind) -> &'static str {
         ChannelKind::Slack | ChannelKind::Teams => "put the webhook address into the credential channel-url-NAME",
         ChannelKind::Pagerduty => "put the integration's routing key into the credential routing-key-NAME",
         ChannelKind::Webhook => {
-            "correct its [[channel]]; secrets are the credentials channel-url-NAME and webhook-secret-NAME"
+            "correct its [[channel]]; secrets are the credentials channel-url-NAME, webhook-secret-NAME and webhook-bearer-NAME"
         }
         ChannelKind::File => "correct its [[channel]]",
     }
