@@ -21,6 +21,17 @@ pub struct ChannelConfig {
     /// Which news it gets; all by default.
     #[serde(default)]
     pub only: OnlyConfig,
+    /// The least severity of its news: "info" is all, "warning" leaves out growth, reminders and ends, "critical" is pages. Problems of llama-triage itself, and ends of what paged, always come.
+    pub min_severity: Option<MinSeverity>,
+    /// Whether news is sent as it comes, or once a day with the digest of `schedule.digest`.
+    pub send: Option<SendMode>,
+    /// Local times between which it is sent to, such as "08:00-18:00"; news, pages too, waits for them.
+    pub hours: Option<String>,
+    /// Days of the week on which it is sent to; hours across midnight belong to the day on which they begin.
+    #[serde(default)]
+    pub days: Vec<Weekday>,
+    /// The zone of its hours, days, and times in its messages (IANA); `schedule.timezone` by default.
+    pub timezone: Option<String>,
     /// email: the sender.
     pub from: Option<String>,
     /// email: the recipients.
@@ -99,6 +110,53 @@ impl ChannelKind {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+}
+
+/// The least severity of a channel's news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum MinSeverity {
+    /// Everything.
+    #[default]
+    Info,
+    /// What is new, worse or failing.
+    Warning,
+    /// Pages.
+    Critical,
+}
+
+/// When a channel's news is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SendMode {
+    /// As it comes.
+    #[default]
+    Immediate,
+    /// With the daily digest.
+    Daily,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Weekday {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
 }
 
 /// How a webhook is sent.

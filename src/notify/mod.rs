@@ -8,26 +8,29 @@ pub(crate) mod deliver;
 pub(crate) mod delivery;
 pub(crate) mod error;
 pub(crate) mod heartbeat;
+pub(crate) mod hours;
 pub(crate) mod http_answer;
 pub(crate) mod outbox;
 pub(crate) mod render;
 pub(crate) mod store_delivery;
 #[cfg(test)]
 mod tests;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig as OnlyWords};
+use crate::config::channel::{ChannelConfig as Config, ChannelKind, MinSeverity};
 use crate::credentials::SecretUse;
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
 use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
-use crate::triage::digest::channel_filter::Only;
+use crate::notify::hours::ChannelHours;
+use crate::triage::digest::channel_filter::{Only, Severity};
 use crate::triage::digest::model::Digest;
 
 /// A place that digests go to, ready to be used.
@@ -36,6 +39,8 @@ pub struct Channel {
     pub name: String,
     /// Which news it gets; narrow a digest with it before it is frozen for this channel.
     pub only: Only,
+    /// When it is sent to.
+    pub(crate) hours: ChannelHours,
     way: Way,
 }
 
@@ -96,11 +101,26 @@ impl Channel {
                 Way::Webhook(Box::new(webhook::Webhook::new(config, secrets, limit)?))
             }
         };
-        Ok(Channel { name: name.clone(), only: read_only(name, &config.only)?, way })
+        Ok(Channel { name: name.clone(), only: read_only(config)?, hours: ChannelHours::default(), way })
+    }
+
+    /// The same, sent to at these times.
+    #[must_use]
+    pub(crate) fn during(self, hours: ChannelHours) -> Channel {
+        Channel { hours, ..self }
+    }
+
+    /// The digest with the times of its readers.
+    fn in_own_zone<'d>(&self, digest: &'d Digest) -> Cow<'d, Digest> {
+        match self.hours.zone() {
+            None => Cow::Borrowed(digest),
+            Some(zone) => Cow::Owned(Digest { zone: zone.to_owned(), ..digest.clone() }),
+        }
     }
 
     /// Sends a digest that is already narrowed and frozen. Takes minutes if the peer does: never await it in a cycle.
     pub async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+        let digest = &*self.in_own_zone(digest);
         match &self.way {
             Way::Email(email) => email.deliver(digest, facts).await,
             Way::File(folder) => folder.deliver(digest, facts).await,
@@ -113,6 +133,7 @@ impl Channel {
 
     /// The bytes that [`Self::deliver`] would send, without secrets.
     pub fn preview(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Vec<u8>, NotifyError> {
+        let digest = &*self.in_own_zone(digest);
         Ok(match &self.way {
             Way::Email(email) => email.preview(digest, facts)?,
             Way::File(folder) => folder.preview(digest, facts)?,
@@ -153,7 +174,8 @@ impl fmt::Debug for Channel {
     }
 }
 
-fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
+fn read_only(config: &Config) -> Result<Only, NotifyError> {
+    let (channel, only) = (&config.name, &config.only);
     let unknown = |key: &str, word: &str, allowed: &str| {
         NotifyError::Settings(format!("channel \"{channel}\": only.{key} has \"{word}\"; allowed are {allowed}"))
     };
@@ -165,7 +187,13 @@ fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
         .kinds
         .iter()
         .map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, "failed, skipped")));
+    let severity = match config.min_severity.unwrap_or_default() {
+        MinSeverity::Info => Severity::Info,
+        MinSeverity::Warning => Severity::Warning,
+        MinSeverity::Critical => Severity::Critical,
+    };
     Ok(Only {
+        severity,
         states: states.collect::<Result<_, _>>()?,
         kinds: kinds.collect::<Result<_, _>>()?,
         projects: only.projects.clone(),

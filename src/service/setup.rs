@@ -18,6 +18,7 @@ use crate::llamacloud::http::client::Transport;
 use crate::notify::Channel;
 use crate::notify::delivery::ChannelSecrets;
 use crate::notify::heartbeat::Heartbeat;
+use crate::notify::hours::ChannelHours;
 use crate::scan::source::Watched;
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -53,7 +54,7 @@ impl Setup {
         let transport = Transport::new()?;
         let projects = usable(config.project.iter().map(|project| watch(project, credentials, &transport)), &mut wrong);
         let channels =
-            usable(config.channel.iter().map(|channel| open_channel(channel, credentials).map(Arc::new)), &mut wrong);
+            usable(config.channel.iter().map(|channel| open_with_hours(channel, &config, credentials)), &mut wrong);
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
         let secret = credentials.llamacloud_webhook_secret(config.service.webhook_secret_file.as_deref());
         let webhook_secret = usable(std::iter::once(secret.map_err(Into::into)), &mut wrong).pop().flatten();
@@ -122,6 +123,16 @@ fn watch(project: &ProjectConfig, credentials: &Credentials, transport: &Transpo
         look_back: project.look_back,
         concurrency: project.concurrency.get(),
     })
+}
+
+fn open_with_hours(
+    channel: &ChannelConfig,
+    config: &Config,
+    credentials: &Credentials,
+) -> anyhow::Result<Arc<Channel>> {
+    let hours =
+        ChannelHours::new(channel, &config.schedule).with_context(|| format!("channel \"{}\"", channel.name))?;
+    Ok(Arc::new(open_channel(channel, credentials)?.during(hours)))
 }
 
 /// The channel of one `[[channel]]`, with its secrets.
