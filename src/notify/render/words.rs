@@ -149,6 +149,11 @@ fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)]) -> String {
     }
 }
 
+/// Whether the news of a group pages: more items of what people know already does not.
+pub(crate) fn is_page(entry: &GroupEntry) -> bool {
+    entry.page && entry.state != GroupState::Resolved && entry.reason != Reason::MoreItems
+}
+
 /// What matters first, in one sentence.
 pub(crate) fn headline(digest: &Digest) -> String {
     let totals = &digest.totals;
@@ -160,9 +165,7 @@ pub(crate) fn headline(digest: &Digest) -> String {
     if is_inventory(digest) {
         return format!("First inventory: {open}");
     }
-    // More items of what people know already does not page.
-    let is_urgent = |e: &&GroupEntry| e.page && e.state != GroupState::Resolved && e.reason != Reason::MoreItems;
-    let paging = digest.changes.iter().find(is_urgent);
+    let paging = digest.changes.iter().find(|entry| is_page(entry));
     let fault = digest.faults.iter().find(|f| !f.ended);
     match (paging, fault, digest.changes.first()) {
         (Some(entry), ..) => format!("PAGE: {}", group_line(entry)),

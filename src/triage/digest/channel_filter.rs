@@ -13,9 +13,42 @@ use crate::model::item::Kind;
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Totals};
 use crate::triage::digest::remark::Remark;
 
+/// How severe the news of a group is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Severity {
+    /// Growth, reminders, ends, inventories.
+    #[default]
+    Info,
+    /// Something is new or worse.
+    Warning,
+    /// It pages.
+    Critical,
+}
+
+impl Severity {
+    /// The severity of a group's news.
+    fn of(entry: &GroupEntry) -> Severity {
+        match entry.reason {
+            _ if entry.page => Severity::Critical,
+            Reason::New
+            | Reason::Regressed
+            | Reason::Escalated
+            | Reason::Flapping
+            | Reason::SilenceExpired
+            | Reason::WorkerFault => Severity::Warning,
+            Reason::Resolved | Reason::MoreItems | Reason::Reminder | Reason::Heartbeat | Reason::Baseline => {
+                Severity::Info
+            }
+        }
+    }
+}
+
 /// Which news a channel gets. An empty list means all.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Only {
+    /// The least severity.
+    pub severity: Severity,
     /// Group states.
     pub states: Vec<GroupState>,
     /// Failed, skipped.
@@ -43,6 +76,7 @@ impl Only {
         let project = self.projects.is_empty() || entry.projects.iter().any(|p| self.projects.contains(p));
         state
             && project
+            && Severity::of(entry) >= self.severity
             && holds(&self.kinds, &entry.kind)
             && holds(&self.groups, &entry.group_id)
             && holds(&self.classes, &entry.class)
@@ -56,6 +90,9 @@ impl Only {
                 parts.push(format!("{name} {}", words.join(", ")));
             }
         };
+        if self.severity > Severity::default() {
+            add("min-severity", vec![self.severity.into()]);
+        }
         add("states", self.states.iter().map(|s| s.as_str()).collect());
         add("kinds", self.kinds.iter().map(|k| k.as_str()).collect());
         add("projects", self.projects.iter().map(String::as_str).collect());
@@ -67,7 +104,8 @@ impl Only {
 
 /// The digest as a channel with this filter gets it; none if it has nothing to report to that channel.
 ///
-/// A digest without any group (all quiet, or only faults) goes to every channel.
+/// A digest without any group that says that all is quiet is sent to every channel that gets all severities; faults of the
+/// worker are sent to every channel.
 pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
     if only.is_all() {
         return Some(digest.clone());
@@ -77,7 +115,8 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
     let changes = admitted(&digest.changes);
     let still_open = admitted(&digest.still_open);
     let had_groups = !digest.changes.is_empty() || !digest.still_open.is_empty();
-    if changes.is_empty() && still_open.is_empty() && had_groups && digest.faults.is_empty() {
+    let is_wanted = only.severity == Severity::default() && !had_groups;
+    if changes.is_empty() && still_open.is_empty() && !is_wanted && digest.faults.is_empty() {
         return None;
     }
     let totals = count(&digest.totals, &changes, &still_open);
@@ -228,6 +267,27 @@ mod tests {
         faulty.changes.clear();
         faulty.still_open.clear();
         assert_eq!(without_own_fault(&faulty, "mail"), None);
+    }
+
+    #[test]
+    fn a_least_severity_leaves_out_what_needs_no_reaction() {
+        let least = |severity| Only { severity, ..Only::default() };
+        let narrowed = |digest: &Digest, severity| filter_digest(digest, &least(severity));
+        let shown =
+            |digest: &Digest, severity| narrowed(digest, severity).map_or(0, |d| d.changes.len() + d.still_open.len());
+        let mut digest = digest();
+        digest.still_open[0].reason = Reason::Reminder;
+        assert_eq!(shown(&digest, Severity::Info), 3);
+        assert_eq!(shown(&digest, Severity::Warning), 2, "what is new, and the end of what paged");
+        assert_eq!(shown(&digest, Severity::Critical), 1);
+        digest.changes[1].page = false;
+        assert_eq!(shown(&digest, Severity::Warning), 1);
+        assert_eq!(narrowed(&digest, Severity::Critical), None);
+        digest.changes[0].page = true;
+        let paged = narrowed(&digest, Severity::Critical).unwrap();
+        assert!(paged.changes.len() == 1 && paged.remarks.last().unwrap().text.contains("min-severity critical"));
+        let quiet = Digest { changes: Vec::new(), still_open: Vec::new(), ..digest };
+        assert!(narrowed(&quiet, Severity::Info).is_some() && narrowed(&quiet, Severity::Warning).is_none());
     }
 
     #[test]
