@@ -38,6 +38,9 @@ fn rule_kind(kind: Kind) -> RuleKind {
     match kind {
         Kind::Failed => RuleKind::Failed,
         Kind::Skipped => RuleKind::Skipped,
+        Kind::Cancelled => RuleKind::Cancelled,
+        Kind::Overdue => RuleKind::Overdue,
+        Kind::Missing => RuleKind::Missing,
     }
 }
 

@@ -103,7 +103,7 @@ pub enum SmtpTls {
 pub struct OnlyConfig {
     /// Group states.
     pub states: Vec<String>,
-    /// "failed", "skipped".
+    /// "failed", "skipped", "cancelled", "overdue", "missing".
     pub kinds: Vec<String>,
     /// Project names.
     pub projects: Vec<String>,

@@ -68,4 +68,8 @@ pub enum RuleKind {
     Skipped,
     /// The item or its batch was cancelled.
     Cancelled,
+    /// The batch has not ended for far longer than usual.
+    Overdue,
+    /// LlamaCloud counts items that it does not show.
+    Missing,
 }

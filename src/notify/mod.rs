@@ -163,10 +163,8 @@ fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
         GroupState::try_from(word.as_str())
             .map_err(|_| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
     });
-    let kinds = only
-        .kinds
-        .iter()
-        .map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, "failed, skipped")));
+    let kinds =
+        only.kinds.iter().map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, &Kind::words())));
     Ok(Only {
         states: states.collect::<Result<_, _>>()?,
         kinds: kinds.collect::<Result<_, _>>()?,

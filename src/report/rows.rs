@@ -14,7 +14,7 @@ use crate::model::links::linker::Links;
 pub(crate) struct GroupRow {
     /// `g-…`.
     pub group_id: String,
-    /// Failed or skipped.
+    /// What kind of problem it is.
     pub kind: Kind,
     /// Where it stands.
     pub state: GroupState,

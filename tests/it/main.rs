@@ -29,6 +29,7 @@ mod ledger;
 mod load;
 mod logging;
 mod outage;
+mod outstanding;
 mod plans;
 mod plans_later;
 mod readme;

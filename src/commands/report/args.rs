@@ -137,7 +137,7 @@ fn question() -> impl TypedValueParser<Value = Question> {
 }
 
 fn kind() -> impl TypedValueParser<Value = Kind> {
-    PossibleValuesParser::new(["failed", "skipped"])
+    PossibleValuesParser::new(<Kind as strum::VariantNames>::VARIANTS)
         .try_map(|word| Kind::try_from(word.as_str()).ok().ok_or("no such kind"))
 }
 

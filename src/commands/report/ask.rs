@@ -170,6 +170,8 @@ fn summary(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     measures.extend(item_measures(&summary.items));
     // As in `groups`: what is being retried is not well yet.
     measures.insert("open", (summary.items.open + summary.items.retrying) as f64);
+    measures.insert("overdue", summary.batches.overdue as f64);
+    measures.insert("missing", summary.batches.missing as f64);
     measures.insert("open_groups", (summary.groups.open() + summary.groups.given_up) as f64);
     measures.insert("failed", summary.items_in_window as f64);
     measures.insert("recovered", summary.recovered_in_window as f64);

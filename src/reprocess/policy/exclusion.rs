@@ -17,7 +17,7 @@ pub enum Exclusion {
     Harmless,
     #[error("its class is done: nothing failed")]
     Done,
-    #[error("the whole batch failed without naming its files; recreate it")]
+    #[error("it stands for a whole batch, whose files are not known; recreate the batch")]
     WholeBatch,
     /// In this batch.
     #[error("it is, or may be, processing in batch {0}")]

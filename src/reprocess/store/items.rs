@@ -96,7 +96,7 @@ const MOST_OF_ANOTHER: i64 = 100;
 fn newest(connection: &Connection, baseline: bool) -> Result<Vec<i64>, LedgerError> {
     let mut groups = connection.prepare_cached(
         "SELECT DISTINCT g.group_key, c.project_key, g.class FROM error_group g JOIN item_count c USING (group_key)
-         WHERE g.open_items > 0 AND c.state IN ('open', 'retrying')",
+         WHERE g.open_items > 0 AND g.kind IN ('failed', 'skipped') AND c.state IN ('open', 'retrying')",
     )?;
     let groups = groups.query_map([], |row| Ok((row.get("group_key")?, row.get("project_key")?, row.get("class")?)))?;
     let groups: Vec<(i64, i64, String)> = groups.collect::<Result<_, _>>()?;

@@ -48,7 +48,7 @@ fn vanished(tx: &Transaction<'_>, place: ListingContext) -> Result<Vec<VanishedI
     let mut statement = tx.prepare_cached(&format!(
         "SELECT DISTINCT i.item_key, i.item_id FROM observation o JOIN item i USING (item_key)
          JOIN observation w ON w.observation_key = i.observation_key
-         WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open'
+         WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open' AND i.kind IN ('failed', 'skipped')
              AND (w.batch_key = o.batch_key OR {IS_RETRIED})"
     ))?;
     let rows = statement.query_map((place.batch_key, place.seen_at), |row| {
@@ -158,7 +158,8 @@ const MOST_LOOKED_AT: usize = 2_000;
 
 /// The open failures of a project, the oldest of each group.
 fn open_failures(connection: &Connection, project_key: i64) -> Result<OpenFailures, LedgerError> {
-    let mut groups = connection.prepare_cached("SELECT group_key FROM error_group WHERE open_items > 0")?;
+    let mut groups = connection
+        .prepare_cached("SELECT group_key FROM error_group WHERE open_items > 0 AND kind IN ('failed', 'skipped')")?;
     let groups: Vec<i64> = groups.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
     let most = (MOST_LOOKED_AT / groups.len().max(1)).max(1);
     // The project is compared afterwards, so that a group of many projects is not walked for the few items of one.

@@ -6,11 +6,12 @@ pub(crate) mod lists;
 pub(crate) mod summary;
 pub(crate) mod trend;
 
+use crate::model::text::length;
 use crate::report::format::ReportError;
 use crate::report::format::answer::{Answer, AnswerRows, Heading};
 use crate::report::format::columns::history::{MTTR, RETRIES};
 use crate::report::format::columns::lists::{BATCHES, GROUPS, SKIPPED};
-use crate::report::format::layout::{AnswerLayout, age, grouped, length};
+use crate::report::format::layout::{AnswerLayout, age, grouped};
 use crate::report::format::sheet::{Choice, Sheet};
 use crate::report::history::RetryRow;
 

@@ -74,17 +74,22 @@ fn by_newest(view: &ReportView<'_>, newest: &Newest, clause: &mut Clause) {
 pub(crate) fn count_items(view: &ReportView<'_>) -> Result<ItemCounts, QueryError> {
     let tally = item_counts::count_matching(view, view.window())?;
     let states = &view.filter.state;
-    Ok(sum(&tally, |state| states.is_empty() || states.iter().any(|asked| asked == state.as_str())))
+    Ok(sum(&tally, |_, state| states.is_empty() || states.iter().any(|asked| asked == state.as_str())))
 }
 
 /// How many items match the filters but for the window and the state, by state.
 pub(crate) fn count_all(view: &ReportView<'_>) -> Result<ItemCounts, QueryError> {
-    Ok(sum(&item_counts::count_matching(view, None)?, |_| true))
+    count_in_groups(view, |_| true)
 }
 
-fn sum(tally: &Tally, of: impl Fn(ItemState) -> bool) -> ItemCounts {
+/// The same of items of these groups.
+pub(crate) fn count_in_groups(view: &ReportView<'_>, of_group: impl Fn(i64) -> bool) -> Result<ItemCounts, QueryError> {
+    Ok(sum(&item_counts::count_matching(view, None)?, |group_key, _| of_group(group_key)))
+}
+
+fn sum(tally: &Tally, of: impl Fn(i64, ItemState) -> bool) -> ItemCounts {
     let mut sums: HashMap<ItemState, u64> = HashMap::new();
-    for ((_, state), items) in tally.iter().filter(|((_, state), _)| of(*state)) {
+    for ((_, state), items) in tally.iter().filter(|((group_key, state), _)| of(*group_key, *state)) {
         *sums.entry(*state).or_default() += items;
     }
     let mut counts = ItemCounts::default();
