@@ -130,7 +130,7 @@ async fn read<S: BatchSource>(
     if !counts.refused {
         read_due(ledger, project, due, pages.clone(), counts).await?;
     }
-    outstanding::record_overdue(ledger, begun, project.overdue, &pages, now).await?;
+    outstanding::record(ledger, begun, project.overdue, &pages, now).await?;
     // An account where nothing changed costs the job list and nothing else.
     let has_changes = counts.batches_read > 0 || returned || !begun.continues;
     if !counts.refused && has_changes {

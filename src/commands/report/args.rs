@@ -35,7 +35,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "STATE", value_delimiter = ',', help_heading = "Filters")]
     pub state: Vec<String>,
 
-    /// Failed or skipped items only
+    /// Items of this kind only
     #[arg(long, value_parser = kind(), help_heading = "Filters")]
     pub kind: Option<Kind>,
 

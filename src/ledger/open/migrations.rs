@@ -30,6 +30,7 @@ const STEPS: &[&str] = steps![
     "17-assign",
     "18-lookups",
     "19-outstanding",
+    "20-cancelled",
 ];
 
 /// The newest schema this program knows.

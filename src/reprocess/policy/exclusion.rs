@@ -15,6 +15,8 @@ pub enum Exclusion {
     Dismissed,
     #[error("it was skipped for a harmless reason")]
     Harmless,
+    #[error("someone cancelled it; submit it again where it came from")]
+    Cancelled,
     #[error("its class is done: nothing failed")]
     Done,
     #[error("it stands for a whole batch, whose files are not known; recreate the batch")]

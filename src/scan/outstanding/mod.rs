@@ -1,8 +1,9 @@
-//! Work without a result: batches that have not ended for far longer than usual.
+//! Work without a result: batches that have not ended for far longer than usual, and items that are counted and not shown.
 //!
-//! Read from the ledger alone, after a scan has recorded what the batch list shows: a batch may be stuck however little is
-//! heard of it.
+//! What is overdue is read from the ledger alone, after a scan has recorded what the batch list shows: a batch may be stuck
+//! however little is heard of it.
 
+pub(crate) mod missing;
 pub(crate) mod overdue;
 pub(crate) mod store_outstanding;
 
@@ -20,11 +21,11 @@ use crate::scan::outstanding::overdue::{FinishedBatch, RunningBatch, usual_time}
 use crate::scan::store::ingest_record::ListingContext;
 use crate::scan::store::project::StartedScan;
 
-/// Records batches of a project as overdue, once each, and closes those whose work has ended.
+/// Records batches of a project as overdue, once each, and closes those whose work has ended, and what is missing no longer.
 ///
 /// # Errors
 /// The ledger's.
-pub(crate) async fn record_overdue(
+pub(crate) async fn record(
     ledger: &Ledger,
     begun: &StartedScan,
     limit: OverdueLimit,

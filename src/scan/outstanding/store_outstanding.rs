@@ -68,8 +68,8 @@ pub(crate) fn finished(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The open overdue items of a project whose batch has ended, or is gone since before `gone_before` (milliseconds): item key
-/// and batch id.
+/// The open overdue items of a project whose batch has ended, the missing ones whose batch was listed again without a gap, and
+/// those whose batch is gone since before `gone_before` (milliseconds): item key and batch id.
 pub(crate) fn ended(
     connection: &Connection,
     project_key: i64,
@@ -78,14 +78,15 @@ pub(crate) fn ended(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT i.item_key, b.batch_id FROM error_group g CROSS JOIN item i ON i.group_key = g.group_key AND i.state = 'open'
              CROSS JOIN observation o USING (observation_key) CROSS JOIN batch b USING (batch_key)
-         WHERE g.open_items > 0 AND g.kind = 'overdue' AND i.project_key = ?1
-             AND (b.gone_at <= ?2 OR NOT ({IS_OUTSTANDING} AND {HAS_OPEN_JOBS}))"
+         WHERE g.open_items > 0 AND g.kind IN ('overdue', 'missing') AND i.project_key = ?1
+             AND (b.gone_at <= ?2 OR CASE g.kind WHEN 'missing' THEN b.listing_state = 'settled'
+                 ELSE NOT ({IS_OUTSTANDING} AND {HAS_OPEN_JOBS}) END)"
     ))?;
     let rows = statement.query_map((project_key, gone_before), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Closes overdue items whose batch has ended; returns how many.
+/// Closes items that stand for a batch; returns how many.
 pub(crate) fn close(tx: &Transaction<'_>, ended: &[(i64, String)], at: i64) -> Result<u64, LedgerError> {
     let mut counters = Counters::default();
     let mut closed = 0;

@@ -54,6 +54,11 @@ impl KnownItem {
         Ok(KnownItem { item_key, state, project_key, group_key, observation_key, last_seen, answered_until, kind })
     }
 
+    /// Whether it was cancelled and nothing worse is known of it.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.kind == Kind::Cancelled && self.state == ItemState::Ignored
+    }
+
     /// Where it is counted. To be asked before its newest observation is reported again.
     pub(crate) fn slot(&self, tx: &Transaction<'_>) -> Result<Slot, LedgerError> {
         let skip_reason: Option<String> = match self.kind {

@@ -41,15 +41,24 @@ pub(crate) fn items(view: &ReportView<'_>) -> Result<Vec<ItemRow>, QueryError> {
     {
         by_newest(view, &newest, &mut clause);
     }
+    select(view, &clause, order, &view.filter.sql_limit())
+}
+
+/// The items that fulfil a clause, in this order. `limit` is what follows `LIMIT`.
+pub(crate) fn select(
+    view: &ReportView<'_>,
+    clause: &Clause,
+    order: &str,
+    limit: &str,
+) -> Result<Vec<ItemRow>, QueryError> {
     // Sorted and cut before anything is joined: the joins then touch only what is shown.
     let mut statement = view.connection.prepare(&format!(
         "WITH picked AS MATERIALIZED (
              SELECT i.rowid AS picked_row FROM item i WHERE {}
-             ORDER BY {order}, i.item_id LIMIT {})
+             ORDER BY {order}, i.item_id LIMIT {limit})
          SELECT {COLUMNS} FROM picked CROSS JOIN item i ON i.rowid = picked_row {JOINS}
          ORDER BY {order}, i.item_id",
         clause.text(),
-        view.filter.sql_limit(),
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| item(view, row))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
