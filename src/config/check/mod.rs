@@ -177,7 +177,7 @@ fn check_only(channel: &ChannelConfig, config: &Config, mut say: impl FnMut(&str
     }
     for word in &only.kinds {
         if Kind::try_from(word.as_str()).is_err() {
-            say("kinds", &format!("unknown kind `{word}`, allowed: `failed`, `skipped`"));
+            say("kinds", &format!("unknown kind `{word}`, allowed: {}", Kind::words()));
         }
     }
     for name in &only.projects {

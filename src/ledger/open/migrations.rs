@@ -30,6 +30,8 @@ const STEPS: &[&str] = steps![
     "17-assign",
     "18-lookups",
     "19-group-lookups",
+    "20-outstanding",
+    "21-cancelled",
 ];
 
 /// The newest schema this program knows.

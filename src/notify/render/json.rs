@@ -96,7 +96,7 @@ pub(crate) fn reasons(digest: &Digest) -> Vec<&'static str> {
         add(Reason::WorkerFault);
     }
     if reasons.is_empty() {
-        let quiet = digest.totals.open_items == 0;
+        let quiet = digest.totals.is_all_clear();
         reasons.push(if quiet { Reason::Heartbeat } else { Reason::Reminder });
     }
     reasons.into_iter().map(Reason::as_str).collect()

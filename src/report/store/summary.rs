@@ -1,5 +1,7 @@
 //! `report summary`: what is failing now, and whether the worker is well.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, params};
 use strum::VariantArray as _;
 
@@ -15,7 +17,7 @@ use crate::report::store::selection::counts;
 use crate::report::store::selection::view::ReportView;
 use crate::report::store::value;
 use crate::report::summary::{
-    ApiRow, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
+    ApiRow, BatchCounts, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
 };
 use crate::reprocess::plans::hold_summary::Hold;
 use crate::reprocess::policy::group::{GroupFacts, Turn};
@@ -42,7 +44,10 @@ pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result
     bases.iter().for_each(|base| group_counts.add(base.state, base.open_items));
     // The summary says "failed": what was skipped is not among it.
     let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
-    let items = items::count_all(view)?;
+    let open_of = |kind| bases.iter().filter(|base| base.kind == kind).map(|base| base.open_items).sum();
+    let batches = BatchCounts { overdue: open_of(Kind::Overdue), missing: open_of(Kind::Missing) };
+    let of_batches: HashSet<i64> = bases.iter().filter(|base| base.kind.is_of_batch()).map(|base| base.key).collect();
+    let items = items::count_in_groups(view, |group_key| !of_batches.contains(&group_key))?;
     let hourly = hourly(view)?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
@@ -52,6 +57,7 @@ pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result
     Ok(SummaryRow {
         ledger_id: ledger_id(view)?,
         items,
+        batches,
         groups: group_counts,
         window,
         items_in_window,

@@ -163,11 +163,19 @@ fn count(whole: &Totals, changes: &[GroupEntry], still_open: &[GroupEntry]) -> T
             Reason::Resolved => totals.resolved += 1,
             _ => totals.other += 1,
         }
-        totals.new_items = totals.new_items.saturating_add(entry.new_items);
+        if entry.kind.is_failure() {
+            totals.new_items = totals.new_items.saturating_add(entry.new_items);
+        }
     }
     for entry in changes.iter().chain(still_open) {
-        totals.open_items = totals.open_items.saturating_add(entry.open_items);
-        totals.open_groups += u64::from(entry.open_items > 0);
+        match entry.kind {
+            Kind::Overdue => totals.overdue_batches += entry.open_items,
+            Kind::Missing => totals.missing_batches += entry.open_items,
+            Kind::Failed | Kind::Skipped | Kind::Cancelled => {
+                totals.open_items = totals.open_items.saturating_add(entry.open_failures());
+                totals.open_groups += u64::from(entry.open_failures() > 0);
+            }
+        }
     }
     totals
 }

@@ -5,4 +5,5 @@ pub(crate) mod group;
 pub(crate) mod groups;
 pub(crate) mod item;
 pub(crate) mod items;
+pub(crate) mod missing;
 pub(crate) mod skipped;
