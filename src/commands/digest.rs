@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn mail() -> Route {
-        Route { name: "mail".into(), only: Only::default(), incidents: false }
+        Route { name: "mail".into(), only: Only::default(), pager: false }
     }
 
     #[tokio::test]

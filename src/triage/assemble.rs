@@ -17,13 +17,13 @@ use crate::triage::decide::Announced;
 use crate::triage::digest::build::{self, only_entries, pick_different};
 use crate::triage::digest::channel_filter::{filter_digest, without_own_fault};
 use crate::triage::digest::identity::with_scopes;
-use crate::triage::digest::merge::{merge, merge_incidents};
+use crate::triage::digest::merge::{merge, merge_alerts};
 use crate::triage::digest::model::{Digest, Reason, Sample};
 use crate::triage::digest::size_limit::keep;
 use crate::triage::group_cases::{Context, GroupCase, Inventory};
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::group_row::{self, SampleItem};
-use crate::triage::store::{ack, announcement, digest, incident, outbox};
+use crate::triage::store::{ack, announcement, digest, outbox, pager_alert};
 
 /// The reason of a digest that only some channels get: new ones, and those that stand in for others.
 const FOR_SOME: &str = "channels";
@@ -98,7 +98,7 @@ fn cut_to_size(settings: &TriageSettings, digest: &Digest) -> Digest {
 fn merge_handover(all: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
     let Some((extra, handed)) = extra.and_then(|extra| Some((extra, extra.handed.as_ref()?))) else { return own };
     let own = own.unwrap_or_else(|| empty_digest(all));
-    let joined = if route.incidents { merge_incidents(handed, &own) } else { merge(handed, &own) };
+    let joined = if route.pager { merge_alerts(handed, &own) } else { merge(handed, &own) };
     // A new channel's own part holds everything that is open, so what both parts left out would count twice.
     Some(if extra.is_new { build::recount_left_out(joined, all) } else { joined })
 }
@@ -115,9 +115,9 @@ fn enqueue(
         fill(&mut content, details);
         let handed = extras.of(route).is_some_and(|extra| extra.page);
         let page = handed || content.changes.iter().any(|entry| entry.page);
-        let whom = if route.incidents { outbox::For::Incidents } else { outbox::For::Readers };
-        if route.incidents {
-            content = note_incidents(tx, context, route, content, cases)?;
+        let whom = if route.pager { outbox::For::Pager } else { outbox::For::Readers };
+        if route.pager {
+            content = note_alerts(tx, context, route, content, cases)?;
         }
         outbox::enqueue(tx, &route.name, &content, whom, page, context.moment.now)?;
     }
@@ -126,7 +126,7 @@ fn enqueue(
 
 /// What a channel gets of the digest; none if it has nothing to report to that channel.
 ///
-/// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them. Before the
+/// A pager channel gets what opens them; their ends do not wait for a digest, and `page::alerts` sends them. Before the
 /// first inventory was sent it gets nothing: a problem during the installation must not page.
 fn content(
     tx: &Transaction<'_>,
@@ -134,7 +134,7 @@ fn content(
     route: &Route,
     draft: &Digest,
 ) -> Result<Option<Digest>, LedgerError> {
-    if !route.incidents {
+    if !route.pager {
         return Ok(filter_digest(draft, &route.only));
     }
     if context.inventory != Inventory::Told {
@@ -152,24 +152,24 @@ fn case_of<'c>(cases: &'c [GroupCase], group_id: &str) -> Option<&'c GroupCase> 
     cases.iter().find(|case| case.row.group_id == group_id)
 }
 
-/// Notes the incidents that a channel opens, and writes down under which scope each is known.
-fn note_incidents(
+/// Notes the alerts that a channel opens, and writes down under which scope each is known.
+fn note_alerts(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     route: &Route,
     mut content: Digest,
     cases: &[GroupCase],
 ) -> Result<Digest, LedgerError> {
-    let own = content.incident_scope().to_owned();
+    let own = content.alert_scope().to_owned();
     for entry in content.changes.iter_mut().filter(|entry| entry.state != GroupState::Resolved) {
         let Some(case) = case_of(cases, &entry.group_id) else { continue };
         let (key, episode) = (case.row.group_key, entry.episode);
-        let scope = match &entry.incident_scope {
+        let scope = match &entry.alert_scope {
             Some(scope) => scope.clone(),
-            None => incident::scope(tx, &route.name, key, episode)?.unwrap_or_else(|| own.clone()),
+            None => pager_alert::scope(tx, &route.name, key, episode)?.unwrap_or_else(|| own.clone()),
         };
-        incident::open(tx, &route.name, key, episode, &scope, context.moment.now)?;
-        entry.incident_scope = Some(scope);
+        pager_alert::open(tx, &route.name, key, episode, &scope, context.moment.now)?;
+        entry.alert_scope = Some(scope);
     }
     Ok(with_scopes(&content))
 }
@@ -261,7 +261,7 @@ fn mark_announced(
             ack::end_all(tx, case.row.group_key, "escalated", now)?;
         }
     }
-    fault::mark_announced(tx, &draft.faults, &draft.digest_id, draft.incident_scope())?;
+    fault::mark_announced(tx, &draft.faults, &draft.digest_id, draft.alert_scope())?;
     let inventory_waits = !draft.baseline && cases.iter().any(is_inventory);
     if matches!(context.inventory, Inventory::Until(_)) && !inventory_waits {
         crate::ledger::meta::set_meta(tx, "baseline_digest", &draft.digest_id)?;

@@ -63,7 +63,7 @@ pub(crate) fn plain_entry(
         acked: None,
         assigned: None,
         ticket: None,
-        incident_scope: None,
+        alert_scope: None,
         open_items: row.open_items,
         new_items: 0,
         total_items: row.total_items,

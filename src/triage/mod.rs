@@ -15,7 +15,7 @@ pub(crate) mod group_cases;
 pub(crate) mod group_entry;
 pub(crate) mod group_state;
 pub(crate) mod handover;
-pub(crate) mod incidents;
+pub(crate) mod page;
 pub(crate) mod settings;
 pub(crate) mod silence;
 pub(crate) mod store;
@@ -106,11 +106,11 @@ pub fn triage_in(
             send_digest(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?
         }
     };
-    channels::give_incidents(tx, settings, &channels, request.now)?;
+    channels::give_alerts(tx, settings, &channels, request.now)?;
     if gate == DigestGate::Open {
         finish(tx, &context, due, told.as_ref())?;
     }
-    let settled = incidents::store_pending_digest(tx, &context, &cases)?;
+    let settled = page::alerts::store_pending_digest(tx, &context, &cases)?;
     Ok(told.or(settled))
 }
 

@@ -86,8 +86,8 @@ pub struct Route {
     pub name: String,
     /// Which news it gets.
     pub only: Only,
-    /// It opens incidents: it gets paging groups and the worker's faults only, and the end of groups at once.
-    pub incidents: bool,
+    /// It opens alerts at a paging provider: it gets paging groups and the worker's faults only, and the end of groups at once.
+    pub pager: bool,
 }
 
 impl TriageSettings {
@@ -100,7 +100,7 @@ impl TriageSettings {
         let schedule = &config.schedule;
         let routes = config.channel.iter().map(|channel| Route {
             only: only.remove(&channel.name).unwrap_or_default(),
-            incidents: channel.kind == ChannelKind::Pagerduty,
+            pager: channel.kind == ChannelKind::Pagerduty,
             name: channel.name.clone(),
         });
         let runbooks = rules.iter().filter_map(|rule| Some((rule.name.clone(), rule.runbook.clone()?)));

@@ -61,8 +61,8 @@ impl ServiceFixture {
     }
 }
 
-pub(crate) fn route(name: &str, incidents: bool) -> Route {
-    Route { name: name.into(), only: Only::default(), incidents }
+pub(crate) fn route(name: &str, pager: bool) -> Route {
+    Route { name: name.into(), only: Only::default(), pager }
 }
 
 pub(crate) fn ann(minutes: i64) -> Person {

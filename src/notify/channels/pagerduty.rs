@@ -1,7 +1,7 @@
-//! PagerDuty Events v2: one incident for each episode of a paging group, resolved when the episode ends.
+//! PagerDuty Events v2: one alert for each episode of a paging group, resolved when the episode ends.
 //!
 //! An ack is mirrored once; Events v2 has no way to take it back.
-//! Every event has a key of its own, so that sending one again changes nothing. Worker faults are incidents too.
+//! Every event has a key of its own, so that sending one again changes nothing. Worker faults are alerts too.
 
 use std::time::Duration;
 
@@ -147,15 +147,15 @@ pub(crate) fn preview(digest: &Digest) -> String {
         .map(|event| serde_json::to_string(event).expect("string keys and no numbers") + "\n")
         .collect::<String>();
     if lines.is_empty() {
-        return "nothing in this digest opens, acknowledges or resolves an incident\n".to_owned();
+        return "nothing in this digest opens, acknowledges or resolves an alert\n".to_owned();
     }
     lines
 }
 
 /// The events of a digest: resolves first, because people who were paged wait for them.
 ///
-/// A made-up digest opens an incident and closes it at once, so that the whole way is tried and nothing stays open.
-/// Only paging groups have incidents, so whoever builds the digest keeps `page` on the end of what had paged.
+/// A made-up digest opens an alert and closes it at once, so that the whole way is tried and nothing stays open.
+/// Only paging groups have alerts, so whoever builds the digest keeps `page` on the end of what had paged.
 pub(crate) fn events(digest: &Digest, routing_key: &str) -> Vec<PagerDutyEvent> {
     if is_trial(digest) {
         let pair = |entry| [trigger_group(digest, entry, routing_key), resolve(routing_key, group_key(digest, entry))];
@@ -174,17 +174,17 @@ pub(crate) fn events(digest: &Digest, routing_key: &str) -> Vec<PagerDutyEvent> 
 }
 
 fn group_key(digest: &Digest, entry: &GroupEntry) -> String {
-    key(digest, entry.incident_scope.as_deref(), &format!("{}/{}", entry.group_id, entry.episode))
+    key(digest, entry.alert_scope.as_deref(), &format!("{}/{}", entry.group_id, entry.episode))
 }
 
 fn fault_key(digest: &Digest, fault: &Fault) -> String {
-    key(digest, fault.incident_scope.as_deref(), &format!("fault/{}", fault.fault))
+    key(digest, fault.alert_scope.as_deref(), &format!("fault/{}", fault.fault))
 }
 
-/// The scope is that under which the incident was opened, whatever the ledger is called since.
-/// The end distinguishes incidents, so a long scope is cut and the end stays.
+/// The scope is that under which the alert was opened, whatever the ledger is called since.
+/// The end distinguishes alerts, so a long scope is cut and the end stays.
 fn key(digest: &Digest, scope: Option<&str>, end: &str) -> String {
-    let scope = cut_end(scope.unwrap_or_else(|| digest.incident_scope()), 60);
+    let scope = cut_end(scope.unwrap_or_else(|| digest.alert_scope()), 60);
     short(&format!("llama-triage/{scope}/{}", short(end, 150)), KEY)
 }
 

@@ -106,7 +106,7 @@ fn cut(text: &str) -> String {
 }
 
 fn cut_fault(fault: &Fault) -> Fault {
-    Fault { fault: cut(&fault.fault), text: cut(&fault.text), incident_scope: None, ..fault.clone() }
+    Fault { fault: cut(&fault.fault), text: cut(&fault.text), alert_scope: None, ..fault.clone() }
 }
 
 fn body(digest: &Digest) -> String {

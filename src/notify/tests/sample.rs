@@ -46,7 +46,7 @@ pub(crate) fn busy() -> Digest {
             text: "project \"archive\" cannot be read: 401, the API key is refused. Put a new key into the credential llama-cloud-api-key-archive.".into(),
             since: at("2026-08-23T05:40:00Z"),
             ended: false,
-            incident_scope: None,
+            alert_scope: None,
         }],
         retries: Some(RetrySummary {
             attempts: 40,
@@ -210,7 +210,7 @@ pub(crate) fn hostile(groups: usize, text: &str) -> Digest {
     entry.samples = vec![evil; 5];
     entry.projects = vec![text.into(); 9];
     let fault =
-        Fault { fault: text.into(), text: text.into(), since: entry.last_seen, ended: false, incident_scope: None };
+        Fault { fault: text.into(), text: text.into(), since: entry.last_seen, ended: false, alert_scope: None };
     let made = trial(text, "UTC", entry.last_seen + SignedDuration::from_mins(1));
     Digest {
         // No trial: those are shown in their own way.

@@ -92,7 +92,7 @@ pub(crate) const TIMES: &[Table] = &[
     ("worker_fault", &[("since", Past), ("last_seen", Past), ("ended_at", Past), ("over_told", Past)]),
     // Work that is due later comes again.
     ("run", &[("due_at", Own), ("ran_at", Past)]),
-    ("incident", &[("opened_at", Past), ("resolved_at", Past)]),
+    ("pager_alert", &[("opened_at", Past), ("resolved_at", Past)]),
     // How long ago it was made or approved is not known: it is too old to be executed.
     ("plan", &[("created_at", Own), ("expires_at", Own), ("applied_at", Own), ("executed_at", Past)]),
     (
@@ -144,7 +144,6 @@ const NO_TIMES: &[&str] = &[
     "hash",
     "identity",
     "in_vain",
-    "incidents",
     "item_count",
     "items",
     "items_listed",
@@ -156,6 +155,7 @@ const NO_TIMES: &[&str] = &[
     "open_items",
     "ordinal",
     "page",
+    "pager",
     "parameters_refused",
     "present",
     "processed_items",

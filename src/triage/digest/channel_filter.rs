@@ -197,7 +197,7 @@ mod tests {
             text: "t".into(),
             since: faulty.created_at,
             ended: false,
-            incident_scope: None,
+            alert_scope: None,
         });
         assert!(filter_digest(&faulty, &only).is_some());
         let mut quiet = digest();
@@ -215,7 +215,7 @@ mod tests {
             text: "t".into(),
             since,
             ended: false,
-            incident_scope: None,
+            alert_scope: None,
         });
         faulty.totals.faults = 1;
         assert_eq!(without_own_fault(&faulty, "chat"), Some(faulty.clone()));

@@ -67,7 +67,7 @@ fn entry(now: Timestamp) -> GroupEntry {
         acked: None,
         assigned: None,
         ticket: None,
-        incident_scope: None,
+        alert_scope: None,
         open_items: 1,
         new_items: 1,
         total_items: 1,

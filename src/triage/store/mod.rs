@@ -9,7 +9,7 @@ pub(crate) mod dismissal;
 pub(crate) mod episode;
 pub(crate) mod group_row;
 pub(crate) mod handover;
-pub(crate) mod incident;
+pub(crate) mod pager_alert;
 pub(crate) mod misdated;
 pub(crate) mod note;
 pub(crate) mod outbox;

@@ -1,8 +1,8 @@
-//! Updates that only channels with incidents get, before the next digest: resolves and acks of incidents, and the
+//! Updates that only pager channels get, before the next digest: resolves and acks of alerts, and the
 //! ends of the worker's faults that opened one, once they have lasted. None of it pages, so quiet hours and caps do not apply.
 //!
 //! Other channels get it with the next digest, so this one does not count as a report. It is read from the
-//! incidents themselves: an episode may end, and the next one begin, between two looks.
+//! alerts themselves: an episode may end, and the next one begin, between two looks.
 
 use crate::ledger::Transaction;
 
@@ -16,22 +16,22 @@ use crate::triage::draft;
 use crate::triage::group_cases::{Context, GroupCase};
 use crate::triage::group_entry::plain_entry;
 use crate::triage::settings::Route;
-use crate::triage::store::incident::{self, Incident};
+use crate::triage::store::pager_alert::{self, PagerAlert};
 use crate::triage::store::{digest, group_row, outbox};
 
-/// Pending resolves and acks for all channels with incidents.
-struct PendingIncidents {
-    ends: Vec<Incident>,
-    acks: Vec<Incident>,
+/// Pending resolves and acks for all pager channels.
+struct PendingAlerts {
+    ends: Vec<PagerAlert>,
+    acks: Vec<PagerAlert>,
     faults: Vec<Fault>,
 }
 
-impl PendingIncidents {
-    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<PendingIncidents, LedgerError> {
-        Ok(PendingIncidents {
-            ends: incident::with_closed_episode(tx)?,
-            acks: incident::acked(tx, context.moment.now)?,
-            faults: fault::ended_with_open_incident(tx, context.moment.now)?,
+impl PendingAlerts {
+    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<PendingAlerts, LedgerError> {
+        Ok(PendingAlerts {
+            ends: pager_alert::with_closed_episode(tx)?,
+            acks: pager_alert::acked(tx, context.moment.now)?,
+            faults: fault::ended_with_open_alert(tx, context.moment.now)?,
         })
     }
 
@@ -46,11 +46,11 @@ pub(crate) fn store_pending_digest(
     context: &Context<'_>,
     cases: &[GroupCase],
 ) -> Result<Option<Digest>, LedgerError> {
-    let routes = || context.settings.routes.iter().filter(|route| route.incidents);
+    let routes = || context.settings.routes.iter().filter(|route| route.pager);
     if routes().next().is_none() {
         return Ok(None);
     }
-    let owed = PendingIncidents::read(tx, context)?;
+    let owed = PendingAlerts::read(tx, context)?;
     if owed.is_empty() {
         return Ok(None);
     }
@@ -65,7 +65,7 @@ pub(crate) fn store_pending_digest(
     digest::insert(tx, &whole, &reasons(&whole))?;
     digest::set_announced_until(tx, whole.window.from)?;
     for (route, content) in contents.iter().filter(|(_, content)| !is_empty(content)) {
-        outbox::enqueue(tx, &route.name, content, outbox::For::Incidents, true, context.moment.now)?;
+        outbox::enqueue(tx, &route.name, content, outbox::For::Pager, true, context.moment.now)?;
         note(tx, context, route, &owed)?;
     }
     Ok(Some(whole))
@@ -76,11 +76,11 @@ fn content(
     context: &Context<'_>,
     route: &Route,
     draft: &Digest,
-    owed: &PendingIncidents,
+    owed: &PendingAlerts,
 ) -> Result<Digest, LedgerError> {
-    let entries = |incidents: &[Incident], reason, state| {
-        let own = incidents.iter().filter(|incident| incident.channel == route.name);
-        let entries = own.map(|incident| entry(tx, context, incident, reason, state));
+    let entries = |alerts: &[PagerAlert], reason, state| {
+        let own = alerts.iter().filter(|alert| alert.channel == route.name);
+        let entries = own.map(|alert| entry(tx, context, alert, reason, state));
         entries.filter_map(Result::transpose).collect::<Result<Vec<GroupEntry>, LedgerError>>()
     };
     let changes = by_urgency(entries(&owed.ends, Reason::Resolved, GroupState::Resolved)?);
@@ -91,18 +91,18 @@ fn content(
     Ok(Digest { changes, taken, faults, totals, ..draft.clone() })
 }
 
-/// The group as its incident knows it: by the episode that it was opened for.
+/// The group as its alert knows it: by the episode that it was opened for.
 fn entry(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    incident: &Incident,
+    alert: &PagerAlert,
     reason: Reason,
     state: GroupState,
 ) -> Result<Option<GroupEntry>, LedgerError> {
-    let Some(row) = group_row::by_key(tx, incident.group_key)? else { return Ok(None) };
+    let Some(row) = group_row::by_key(tx, alert.group_key)? else { return Ok(None) };
     let plain = plain_entry(tx, context.settings, &row)?;
-    let incident_scope = Some(incident.scope.clone());
-    Ok(Some(GroupEntry { episode: incident.episode, reason, state, page: true, incident_scope, ..plain }))
+    let alert_scope = Some(alert.scope.clone());
+    Ok(Some(GroupEntry { episode: alert.episode, reason, state, page: true, alert_scope, ..plain }))
 }
 
 fn is_empty(digest: &Digest) -> bool {
@@ -124,13 +124,13 @@ fn note(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     route: &Route,
-    owed: &PendingIncidents,
+    owed: &PendingAlerts,
 ) -> Result<(), LedgerError> {
-    for end in owed.ends.iter().filter(|incident| incident.channel == route.name) {
-        incident::resolve(tx, end, context.moment.now)?;
+    for end in owed.ends.iter().filter(|alert| alert.channel == route.name) {
+        pager_alert::resolve(tx, end, context.moment.now)?;
     }
-    for taken in owed.acks.iter().filter(|incident| incident.channel == route.name) {
-        incident::mark_acked(tx, taken)?;
+    for taken in owed.acks.iter().filter(|alert| alert.channel == route.name) {
+        pager_alert::mark_acked(tx, taken)?;
     }
     Ok(())
 }

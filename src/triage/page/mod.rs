@@ -1,0 +1,3 @@
+//! Pages: what paging channels are sent beside digests.
+
+pub(crate) mod alerts;
