@@ -15,14 +15,17 @@ use crate::model::fault::Fault;
 use crate::model::text::local;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{by_urgency, count_changes};
+use crate::triage::digest::incident::{IncidentEntry, IncidentReason};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
 use crate::triage::digest::remark::Remark;
 use crate::triage::group_cases::{Context, GroupCase};
 use crate::triage::group_entry;
 use crate::triage::handover::{self, Handed};
+use crate::triage::incident::entry::entry as incident_entry;
+use crate::triage::incident::track::IncidentCase;
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::channel::{self, KnownChannel};
-use crate::triage::store::pager_alert;
+use crate::triage::store::pager_alert::{self, AlertSubject};
 
 /// Notes which channels came and went since the last triage.
 pub(crate) fn note(
@@ -92,6 +95,8 @@ pub(crate) struct Extra {
     pub(crate) is_new: bool,
     /// Groups that are open: for readers to list, for a pager channel to open.
     open: Vec<GroupEntry>,
+    /// Incidents that page and are open, for a pager channel to open.
+    incidents: Vec<IncidentEntry>,
     /// Worker faults that last.
     faults: Vec<Fault>,
     /// Undelivered news of removed channels.
@@ -102,7 +107,7 @@ pub(crate) struct Extra {
 
 impl Extra {
     fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.faults.is_empty() && self.handed.is_none()
+        self.open.is_empty() && self.incidents.is_empty() && self.faults.is_empty() && self.handed.is_none()
     }
 }
 
@@ -119,7 +124,7 @@ impl Extras {
         tx: &Transaction<'_>,
         context: &Context<'_>,
         known: &[KnownChannel],
-        (cases, faults): (&[GroupCase], &[KnownFault]),
+        (cases, incidents, faults): (&[GroupCase], &[IncidentCase], &[KnownFault]),
         page_only: bool,
     ) -> Result<Extras, LedgerError> {
         let handed = handover::read(tx, context, known, page_only)?;
@@ -129,6 +134,9 @@ impl Extras {
             let mut extra = Extra { is_new: !known.greeted, ..Extra::default() };
             if route.pager {
                 extra.open = missing_alerts(tx, context, route, known, cases)?;
+                extra.incidents = missing_incident_alerts(tx, route, known, incidents)?;
+                let paged = |entry: &GroupEntry| incidents.iter().any(|case| case.page && is_of(entry, case));
+                extra.open.retain(|entry| !paged(entry));
             } else if extra.is_new && !page_only {
                 extra.open = inventory(tx, context, route, cases)?;
             }
@@ -136,7 +144,7 @@ impl Extras {
                 extra.faults = lasting(faults, &route.name);
             }
             (extra.handed, extra.page) = handed.of(&route.name);
-            extra.page |= route.pager && !extra.open.is_empty();
+            extra.page |= route.pager && !(extra.open.is_empty() && extra.incidents.is_empty());
             of.insert(route.name.clone(), extra);
         }
         Ok(Extras { of, handed })
@@ -175,6 +183,9 @@ pub(crate) fn add_extra(draft: &Digest, route: &Route, extra: &Extra) -> Digest 
     let list = if route.pager { &mut digest.changes } else { &mut digest.still_open };
     list.extend(more);
     *list = by_urgency(std::mem::take(list));
+    let known: HashSet<&String> = draft.incidents.iter().map(|entry| &entry.incident_id).collect();
+    let more = extra.incidents.iter().filter(|entry| !known.contains(&entry.incident_id)).cloned();
+    digest.incidents.extend(more);
     let fresh = |fault: &&Fault| !draft.faults.iter().any(|listed| listed.fault == fault.fault);
     digest.faults.extend(extra.faults.iter().filter(fresh).cloned());
     digest.totals = count_changes(digest.totals, &digest.changes, &digest.faults);
@@ -192,6 +203,7 @@ pub(crate) fn empty_digest(draft: &Digest) -> Digest {
     Digest {
         scheduled: false,
         baseline: false,
+        incidents: Vec::new(),
         changes: Vec::new(),
         still_open: Vec::new(),
         faults: Vec::new(),
@@ -231,13 +243,38 @@ fn missing_alerts(
             .announced
             .as_ref()
             .is_some_and(|announced| announced.reason != Reason::Resolved && announced.at < known.since);
-        if !announced_before || pager_alert::is_known(tx, &route.name, case.row.group_key, case.episode.ordinal)? {
+        let subject = AlertSubject::Group { group_key: case.row.group_key, episode: case.episode.ordinal };
+        if !announced_before || pager_alert::is_known(tx, &route.name, &subject)? {
             continue;
         }
         let entry = group_entry::plain_case(tx, context.settings, case)?;
         entries.extend(Some(entry).filter(|entry| route.only.admits(entry)));
     }
     Ok(entries)
+}
+
+/// Incidents that page, were reported before a pager channel came, and that were not acknowledged.
+fn missing_incident_alerts(
+    tx: &Transaction<'_>,
+    route: &Route,
+    known: &KnownChannel,
+    incidents: &[IncidentCase],
+) -> Result<Vec<IncidentEntry>, LedgerError> {
+    let mut entries = Vec::new();
+    let is_open = |case: &&IncidentCase| case.record.ended_at.is_none() && case.record.paged && !case.acked;
+    for case in incidents.iter().filter(is_open) {
+        let subject = AlertSubject::Incident(case.record.incident_id.clone());
+        let is_announced_before = case.record.noticed_at < known.since;
+        if is_announced_before && !pager_alert::is_known(tx, &route.name, &subject)? {
+            entries.push(IncidentEntry { reason: IncidentReason::New, ..incident_entry(case) });
+        }
+    }
+    entries.retain(|entry| route.only.admits_incident(entry));
+    Ok(entries)
+}
+
+fn is_of(entry: &GroupEntry, case: &IncidentCase) -> bool {
+    entry.incident_id.as_ref() == Some(&case.record.incident_id)
 }
 
 fn lasting(faults: &[KnownFault], channel: &str) -> Vec<Fault> {

@@ -111,7 +111,14 @@ fn unsent_part(owed: &UndeliveredDelivery, heir: &Route, heirs: &[&Route], got: 
     content.remarks.retain(|remark| remark.about != About::ThisChannel && !got.remarks.contains(remark));
     // Included once, in this digest; a remark such as a scan gap needs no separate message.
     let says_who_went = !heir.pager && content.remarks.iter().any(|remark| remark.about == About::Channels);
-    if content.changes.is_empty() && content.taken.is_empty() && content.faults.is_empty() && !says_who_went {
+    if !heir.pager {
+        // An incident comes with its groups; a reader who has those has it.
+        let changes = &content.changes;
+        let is_named = |id: &String| changes.iter().any(|entry| entry.incident_id.as_ref() == Some(id));
+        content.incidents.retain(|incident| is_named(&incident.incident_id));
+    }
+    let nothing = content.incidents.is_empty() && content.changes.is_empty() && content.taken.is_empty();
+    if nothing && content.faults.is_empty() && !says_who_went {
         return None;
     }
     content.totals = count_changes(content.totals, &content.changes, &content.faults);

@@ -39,17 +39,20 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
     for (key, text) in config.reprocess.removed_keys() {
         say(&format!("reprocess.{key}"), text.to_owned());
     }
+    for (key, text) in config.digest.removed_keys() {
+        say(&format!("digest.{key}"), text);
+    }
     doubts
 }
 
 /// What is said where pages come only through channels of these kinds, if through any.
 fn unheard_pages(kinds: &[ChannelKind]) -> String {
     let said = if kinds.contains(&ChannelKind::Teams) {
-        "pages (digest.page-classes) may be lost: Microsoft Teams can accept a message and drop it; add a channel of another kind"
+        "pages ([page]) may be lost: Microsoft Teams can accept a message and drop it; add a channel of another kind"
     } else if kinds.contains(&ChannelKind::File) {
-        "pages (digest.page-classes) are only written to files, which alert no one; add a channel of another kind"
+        "pages ([page]) are only written to files, which alert no one; add a channel of another kind"
     } else {
-        "pages (digest.page-classes) are not sent: the filter of every channel leaves them out"
+        "pages ([page]) are not sent: the filter of every channel leaves them out"
     };
     said.to_owned()
 }
@@ -73,7 +76,7 @@ fn is_unencrypted(base_url: &str) -> bool {
 /// Whether paging news comes through this channel.
 fn gets_pages(channel: &ChannelConfig, config: &Config) -> bool {
     let only = &channel.only;
-    only.classes.is_empty() || config.digest.page_classes.iter().any(|class| only.classes.contains(class))
+    only.classes.is_empty() || config.page_classes().iter().any(|class| only.classes.contains(class))
 }
 
 #[cfg(test)]

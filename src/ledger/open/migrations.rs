@@ -30,6 +30,7 @@ const STEPS: &[&str] = steps![
     "17-assign",
     "18-lookups",
     "19-pager-alerts",
+    "20-incidents",
 ];
 
 /// The newest schema this program knows.

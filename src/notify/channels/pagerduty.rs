@@ -1,4 +1,4 @@
-//! PagerDuty Events v2: one alert for each episode of a paging group, resolved when the episode ends.
+//! PagerDuty Events v2: one alert for each paging incident, and for each episode of another paging group, resolved when it ends.
 //!
 //! An ack is mirrored once; Events v2 has no way to take it back.
 //! Every event has a key of its own, so that sending one again changes nothing. Worker faults are alerts too.
@@ -16,9 +16,13 @@ use crate::notify::channels::http::{Http, HttpResponse, Plaintext};
 use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
-use crate::notify::render::links::safe_link;
-use crate::notify::render::view::{first_page, items_command, page, sample_links};
+use crate::notify::render::incident_words;
+use crate::notify::render::links::{first_page, page, safe_link};
+use crate::notify::render::sample_view::sample_links;
+use crate::notify::render::times::DisplayZone;
+use crate::notify::render::view::items_command;
 use crate::notify::render::words::{self, short};
+use crate::triage::digest::incident::{IncidentEntry, IncidentReason};
 use crate::triage::digest::model::{Digest, GroupEntry};
 use crate::triage::digest::size_limit::Tier;
 use crate::triage::digest::test_digest::is_trial;
@@ -29,6 +33,9 @@ pub(crate) const ADDRESS: &str = "https://events.pagerduty.com/v2/enqueue";
 pub(crate) const SUMMARY: usize = 1_024;
 /// Characters of a dedup key.
 pub(crate) const KEY: usize = 255;
+
+/// Groups and projects of an incident that an event names.
+const GROUPS: usize = 20;
 
 /// A PagerDuty integration.
 pub(crate) struct Pagerduty {
@@ -170,7 +177,24 @@ pub(crate) fn events(digest: &Digest, routing_key: &str) -> Vec<PagerDutyEvent> 
         false => trigger_fault(digest, fault, routing_key),
     });
     let taken = digest.taken.iter().map(|entry| acknowledge(routing_key, group_key(digest, entry)));
-    ends.chain(starts).chain(taken).chain(faults).collect()
+    let incidents = digest.incidents.iter().filter_map(|entry| of_incident(digest, entry, routing_key));
+    ends.chain(incidents).chain(starts).chain(taken).chain(faults).collect()
+}
+
+/// The event of an incident; none if it does not page, or nothing of it is news.
+fn of_incident(digest: &Digest, entry: &IncidentEntry, routing_key: &str) -> Option<PagerDutyEvent> {
+    let key = || incident_key(digest, entry);
+    match entry.reason {
+        _ if !entry.page => None,
+        IncidentReason::New | IncidentReason::Escalated => Some(trigger_incident(digest, entry, routing_key)),
+        IncidentReason::Resolved => Some(resolve(routing_key, key())),
+        IncidentReason::Acked => Some(acknowledge(routing_key, key())),
+        IncidentReason::Known => None,
+    }
+}
+
+fn incident_key(digest: &Digest, entry: &IncidentEntry) -> String {
+    key(digest, entry.alert_scope.as_deref(), &entry.incident_id)
 }
 
 fn group_key(digest: &Digest, entry: &GroupEntry) -> String {
@@ -244,6 +268,34 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Page
         client_url: page(digest.public_url.as_deref(), "g", &entry.group_id),
         links,
         ..resolve(routing_key, group_key(digest, entry))
+    }
+}
+
+fn trigger_incident(digest: &Digest, entry: &IncidentEntry, routing_key: &str) -> PagerDutyEvent {
+    let line = incident_words::line(entry, digest, &DisplayZone::new(&digest.zone));
+    let causes = incident_words::causes(&entry.classes);
+    let incident_id = short(&entry.incident_id, 100);
+    let details = json!({
+        "incident_id": incident_id,
+        "digest_id": short(&digest.digest_id, 100),
+        "decided_at": digest.created_at.to_string(),
+        "groups": entry.groups.iter().take(GROUPS).map(|id| short(id, 100)).collect::<Vec<_>>(),
+        "projects": entry.projects.iter().take(GROUPS).map(|name| short(name, 100)).collect::<Vec<_>>(),
+        "items": entry.items,
+        "ended_items": entry.ended_items,
+        "open_items": entry.open_items,
+        "why": short(&entry.why, 400),
+        "assigned": entry.assigned.as_deref().map(|name| short(name, 100)),
+        "details": format!("llama-triage report incident {incident_id}"),
+        "acknowledge": format!("llama-triage group ack {incident_id}"),
+    });
+    let summary = format!("Incident: {line} ({causes})");
+    let payload = payload(digest, summary, "critical", &entry.started_at.to_string(), details);
+    PagerDutyEvent {
+        payload: Some(Payload { group: incident_id, ..payload }),
+        event_action: "trigger",
+        client_url: page(digest.public_url.as_deref(), "n", &entry.incident_id),
+        ..resolve(routing_key, incident_key(digest, entry))
     }
 }
 

@@ -8,8 +8,11 @@ use serde::Serialize;
 
 use crate::model::fault::Fault;
 use crate::model::text::cut_middle;
-use crate::notify::render::view::{open_link, page};
+use crate::notify::render::links::page;
+use crate::notify::render::view::open_link;
 use crate::notify::render::words;
+use crate::triage::digest::build::incident_reason;
+use crate::triage::digest::incident::IncidentEntry;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Silenced, Totals, Window};
 use crate::triage::digest::size_limit::{Tier, fit};
 
@@ -39,6 +42,7 @@ struct WebhookBody<'a> {
     totals: Totals,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: BTreeMap<&'static str, String>,
+    incidents: Vec<IncidentBody<'a>>,
     groups: Vec<GroupBody<'a>>,
     still_open: Vec<GroupBody<'a>>,
     truncated: LeftOut,
@@ -56,6 +60,19 @@ struct GroupBody<'a> {
     entry: &'a GroupEntry,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: BTreeMap<&'static str, String>,
+}
+
+/// An incident with its links.
+#[derive(Serialize)]
+struct IncidentBody<'a> {
+    #[serde(flatten)]
+    entry: &'a IncidentEntry,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    links: BTreeMap<&'static str, String>,
+}
+
+fn incident<'a>(digest: &Digest, entry: &'a IncidentEntry) -> IncidentBody<'a> {
+    IncidentBody { entry, links: links(page(digest.public_url.as_deref(), "n", &entry.incident_id)) }
 }
 
 fn group<'a>(digest: &Digest, entry: &'a GroupEntry) -> GroupBody<'a> {
@@ -89,6 +106,7 @@ pub(crate) fn reasons(digest: &Digest) -> Vec<&'static str> {
     if digest.baseline {
         add(Reason::Baseline);
     }
+    digest.incidents.iter().filter_map(|entry| incident_reason(entry.reason)).for_each(&mut add);
     digest.changes.iter().for_each(|entry| add(entry.reason));
     if !digest.faults.is_empty() {
         add(Reason::WorkerFault);
@@ -128,6 +146,7 @@ fn body(digest: &Digest) -> String {
         next_digest_at: digest.next_digest_at,
         totals: digest.totals,
         links: links(open_link(digest)),
+        incidents: digest.incidents.iter().map(|entry| incident(digest, entry)).collect(),
         groups: digest.changes.iter().map(|entry| group(digest, entry)).collect(),
         still_open: digest.still_open.iter().map(|entry| group(digest, entry)).collect(),
         truncated: digest.left_out,

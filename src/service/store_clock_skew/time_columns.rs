@@ -93,6 +93,8 @@ pub(crate) const TIMES: &[Table] = &[
     // Work that is due later comes again.
     ("run", &[("due_at", Own), ("ran_at", Past)]),
     ("pager_alert", &[("opened_at", Past), ("resolved_at", Past)]),
+    ("incident", &[("started_at", Past), ("noticed_at", Past), ("last_failure_at", Past), ("ended_at", Past)]),
+    ("onset", &[("at", Past), ("noticed_at", Past)]),
     // How long ago it was made or approved is not known: it is too old to be executed.
     ("plan", &[("created_at", Own), ("expires_at", Own), ("applied_at", Own), ("executed_at", Past)]),
     (
@@ -136,7 +138,10 @@ const NO_TIMES: &[&str] = &[
     "content",
     "count",
     "counts",
+    "end_announced",
+    "ended_items",
     "episode",
+    "escalated",
     "failed_items",
     "failures",
     "greeted",
@@ -150,11 +155,13 @@ const NO_TIMES: &[&str] = &[
     "items_new",
     "judged_failures",
     "judged_open",
+    "late",
     "missed",
     "n",
     "open_items",
     "ordinal",
     "page",
+    "paged",
     "pager",
     "parameters_refused",
     "present",

@@ -33,8 +33,9 @@ pub(crate) fn with_scopes(digest: &Digest) -> Digest {
     let mut digest = digest.clone();
     let own = digest.alert_scope().to_owned();
     let entries = digest.changes.iter_mut().chain(&mut digest.taken).map(|entry| &mut entry.alert_scope);
+    let incidents = digest.incidents.iter_mut().map(|incident| &mut incident.alert_scope);
     let faults = digest.faults.iter_mut().map(|fault| &mut fault.alert_scope);
-    entries.chain(faults).for_each(|scope| {
+    entries.chain(incidents).chain(faults).for_each(|scope| {
         scope.get_or_insert_with(|| own.clone());
     });
     digest

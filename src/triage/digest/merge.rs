@@ -5,6 +5,7 @@
 use crate::model::fault::Fault;
 use crate::triage::digest::build::{by_urgency, count_changes};
 use crate::triage::digest::identity::with_scopes;
+use crate::triage::digest::incident;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Totals, Window};
 
 /// Whether two entries become one.
@@ -43,6 +44,7 @@ fn merge_by(older: &Digest, newer: &Digest, same: Same) -> Digest {
             items: older.left_out.items.saturating_add(newer.left_out.items),
         },
         taken: merge_taken(older, newer, same),
+        incidents: incident::merge(&older.incidents, &newer.incidents),
         changes,
         still_open,
         faults,

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::item::Kind;
+use crate::triage::digest::incident::IncidentEntry;
 use crate::triage::digest::remark::Remark;
 
 /// The version of this model's JSON, for webhooks and stored digests.
@@ -50,6 +51,9 @@ pub struct Digest {
     pub baseline: bool,
     /// Complete numbers, whatever is cut below.
     pub totals: Totals,
+    /// Incidents with news, and those of groups with news; most urgent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<IncidentEntry>,
     /// Groups with news, most urgent first.
     pub changes: Vec<GroupEntry>,
     /// Groups that are open without changes; only in scheduled digests.
@@ -205,6 +209,9 @@ pub struct GroupEntry {
     /// The address of its episode's ticket; none if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// The incident that its episode is part of; none if of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident_id: Option<String>,
     /// Under which scope its alert is known at a paging provider; none where the digest's own applies.
     #[serde(rename = "incident_scope", default, skip_serializing_if = "Option::is_none")]
     pub alert_scope: Option<String>,

@@ -1,3 +1,4 @@
-//! Pages: what paging channels are sent beside digests.
+//! Pages: what is one, and what paging channels are sent beside digests.
 
 pub(crate) mod alerts;
+pub(crate) mod policy;

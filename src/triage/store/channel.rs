@@ -25,8 +25,8 @@ pub(crate) struct KnownChannel {
 
 /// All of them, by name.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownChannel>, LedgerError> {
-    let mut statement = connection
-        .prepare_cached("SELECT name, pager, since, greeted, gone_at, said FROM channel ORDER BY name")?;
+    let mut statement =
+        connection.prepare_cached("SELECT name, pager, since, greeted, gone_at, said FROM channel ORDER BY name")?;
     let rows = statement.query_map([], |row| {
         Ok(KnownChannel {
             name: row.get("name")?,

@@ -97,8 +97,7 @@ fn undelivered_digests_of_a_renamed_channel_are_sent_under_its_new_name() {
     seed.recover("login", t(10));
     look(&mut seed, &settings, 11).unwrap();
     assert_eq!(sent_to(&seed, "oncall").last().unwrap(), "resolved login/1");
-    let scopes: Vec<_> =
-        contents(&seed, "oncall").iter().map(|digest| digest.changes[0].alert_scope.clone()).collect();
+    let scopes: Vec<_> = contents(&seed, "oncall").iter().map(|digest| digest.changes[0].alert_scope.clone()).collect();
     assert!(scopes[0].is_some() && scopes[0] == scopes[1], "{scopes:?}");
 }
 

@@ -2,6 +2,7 @@ mod baseline;
 pub(crate) mod channels;
 #[cfg(test)]
 pub(crate) mod growth;
+mod incidents;
 use std::collections::BTreeMap;
 
 use crate::config::Config;
