@@ -8,6 +8,7 @@ use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
 use crate::model::text::{count, local};
 use crate::triage::decide::Urgency;
+use crate::triage::digest::incident::{IncidentEntry, IncidentReason};
 use crate::triage::digest::model::GroupEntry;
 use crate::triage::digest_rate::ends_of_caps;
 use crate::triage::group_cases::{Context, GroupCase};
@@ -64,9 +65,12 @@ fn of_group(
     let mut lines = vec![format!("{}: {} ({open}, class {})", entry.group_id, entry.title, entry.class)];
     lines.push(format!("Page: {}", group_page(tx, context, case)?));
     let paged_by = incidents.iter().find(|one| one.page && entry.incident_id.as_ref() == Some(&one.record.incident_id));
+    let is_open =
+        |id: &String| incidents.iter().any(|one| one.record.incident_id == *id && one.record.ended_at.is_none());
     lines.extend(entry.incident_id.iter().map(|id| match paged_by {
         Some(_) => format!("Incident: part of {id}, which pages for all its groups"),
-        None => format!("Incident: part of {id}, which does not page"),
+        None if is_open(id) => format!("Incident: part of {id}, which does not page"),
+        None => format!("Incident: part of {id}, which is over"),
     }));
     lines.extend(
         case.silenced_until.map(|until| format!("Silenced until {}: nothing is sent of it", local(until, zone))),
@@ -119,7 +123,8 @@ fn group_page(tx: &Transaction<'_>, context: &Context<'_>, case: &GroupCase) -> 
 
 fn of_incident(tx: &Transaction<'_>, context: &Context<'_>, case: &IncidentCase) -> Result<Vec<String>, LedgerError> {
     let (settings, record) = (context.settings, &case.record);
-    let entry = incident_entry(case);
+    // Channels are asked as if it were new: what is no news of it comes with its groups.
+    let entry = IncidentEntry { reason: IncidentReason::New, ..incident_entry(case) };
     let mut lines = vec![format!("{}: {}", entry.incident_id, entry.why)];
     let large = settings.page.incident(record.share.items, record.share.value());
     let applies = settings.page.applies(&case.projects, context.moment.now, &settings.zone);

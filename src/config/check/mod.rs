@@ -241,8 +241,8 @@ fn check_page(config: &Config, say: &mut impl FnMut(String, &str)) {
             say("page.projects".to_owned(), &format!("there is no [[project]] named `{name}`"));
         }
     }
-    if let Some(Err(error)) = page.hours.as_deref().map(QuietHours::parse) {
-        say("page.hours".to_owned(), &error.to_string());
+    if page.hours.as_deref().is_some_and(|hours| QuietHours::parse(hours).is_err()) {
+        say("page.hours".to_owned(), "write start and end, such as \"08:00-20:00\"; they must differ");
     }
 }
 

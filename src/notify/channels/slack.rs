@@ -221,15 +221,15 @@ fn describe_incident(incident: &IncidentView) -> String {
         format!("{} · {}", incident.open, escape(&incident.why, 300)),
     ];
     lines.extend(incident.assigned.iter().map(|assigned| escape(assigned, 120)));
+    let mut ways: Vec<String> = incident.open_link.iter().map(|url| link("open", url)).collect();
+    ways.push(format!("`{}`", escape(&incident.command, 100)));
+    ways.extend(incident.ack_command.iter().map(|command| format!("`{}`", escape(command, 100))));
+    lines.push(ways.join(" · "));
     lines.extend(incident.groups.iter().map(|group| {
         let title = with_link(&group.title, group.open_link.as_deref());
         format!("> *{}* {title} · {} open", group.word.to_uppercase(), group.open_items)
     }));
     lines.extend(incident.more.clone());
-    let mut ways: Vec<String> = incident.open_link.iter().map(|url| link("open", url)).collect();
-    ways.push(format!("`{}`", escape(&incident.command, 100)));
-    ways.extend(incident.ack_command.iter().map(|command| format!("`{}`", escape(command, 100))));
-    lines.push(ways.join(" · "));
     within(lines, SECTION)
 }
 

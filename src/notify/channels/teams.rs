@@ -163,6 +163,10 @@ fn describe_incident(incident: &IncidentView) -> Value {
         rich(vec![TextRun::subtle(&short(&incident.why, 250))]),
     ];
     blocks.extend(incident.assigned.iter().map(|assigned| rich(vec![TextRun::plain(assigned)])));
+    let mut ways = vec![TextRun::subtle(&incident.command)];
+    ways.extend(incident.ack_command.iter().map(|command| TextRun::subtle(&format!(" · {command}"))));
+    ways.extend(incident.open_link.iter().map(|url| TextRun::link(" open", url)));
+    blocks.push(rich(ways));
     blocks.extend(incident.groups.iter().map(|group| {
         let word = format!("{} ", group.word.to_uppercase());
         let title = short(&group.title, 110);
@@ -170,10 +174,6 @@ fn describe_incident(incident: &IncidentView) -> Value {
         rich(vec![TextRun::bold(&word), title, TextRun::plain(&format!(" · {} open", group.open_items))])
     }));
     blocks.extend(incident.more.iter().map(|more| rich(vec![TextRun::plain(more)])));
-    let mut last = vec![TextRun::subtle(&incident.command)];
-    last.extend(incident.ack_command.iter().map(|command| TextRun::subtle(&format!(" · {command}"))));
-    last.extend(incident.open_link.iter().map(|url| TextRun::link(" open", url)));
-    blocks.push(rich(last));
     json!({ "type": "Container", "separator": true, "items": blocks })
 }
 

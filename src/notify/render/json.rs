@@ -18,6 +18,8 @@ use crate::triage::digest::size_limit::{Tier, fit};
 
 /// The most bytes of a body: what common receivers accept.
 pub(crate) const MOST_BYTES: usize = 256_000;
+/// Groups and projects of an incident that are named.
+const NAMED: usize = 200;
 /// Faults and remarks listed; `totals.faults` is complete.
 const LISTED: usize = 20;
 
@@ -42,7 +44,7 @@ struct WebhookBody<'a> {
     totals: Totals,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: BTreeMap<&'static str, String>,
-    incidents: Vec<IncidentBody<'a>>,
+    incidents: Vec<IncidentBody>,
     groups: Vec<GroupBody<'a>>,
     still_open: Vec<GroupBody<'a>>,
     truncated: LeftOut,
@@ -64,15 +66,27 @@ struct GroupBody<'a> {
 
 /// An incident with its links.
 #[derive(Serialize)]
-struct IncidentBody<'a> {
+struct IncidentBody {
     #[serde(flatten)]
-    entry: &'a IncidentEntry,
+    entry: IncidentEntry,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: BTreeMap<&'static str, String>,
 }
 
-fn incident<'a>(digest: &Digest, entry: &'a IncidentEntry) -> IncidentBody<'a> {
-    IncidentBody { entry, links: links(page(digest.public_url.as_deref(), "n", &entry.incident_id)) }
+/// No tier drops the first incident, so its texts are cut.
+fn incident(digest: &Digest, entry: &IncidentEntry) -> IncidentBody {
+    let first = |names: &[String]| names.iter().take(NAMED).map(|name| cut_middle(name, 60).into_owned()).collect();
+    let entry = IncidentEntry {
+        incident_id: cut(&entry.incident_id),
+        projects: first(&entry.projects),
+        groups: first(&entry.groups),
+        classes: entry.classes.iter().map(|(class, items)| (cut(class), *items)).collect(),
+        why: cut(&entry.why),
+        assigned: entry.assigned.as_deref().map(cut),
+        alert_scope: None,
+        ..entry.clone()
+    };
+    IncidentBody { links: links(page(digest.public_url.as_deref(), "n", &entry.incident_id)), entry }
 }
 
 fn group<'a>(digest: &Digest, entry: &'a GroupEntry) -> GroupBody<'a> {
@@ -146,7 +160,7 @@ fn body(digest: &Digest) -> String {
         next_digest_at: digest.next_digest_at,
         totals: digest.totals,
         links: links(open_link(digest)),
-        incidents: digest.incidents.iter().map(|entry| incident(digest, entry)).collect(),
+        incidents: digest.incidents.iter().take(LISTED).map(|entry| incident(digest, entry)).collect(),
         groups: digest.changes.iter().map(|entry| group(digest, entry)).collect(),
         still_open: digest.still_open.iter().map(|entry| group(digest, entry)).collect(),
         truncated: digest.left_out,

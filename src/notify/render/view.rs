@@ -16,6 +16,8 @@ use crate::triage::digest::build::count_changes;
 use crate::triage::digest::incident::{IncidentEntry, IncidentState};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Totals};
 
+/// Incidents that have a block.
+const INCIDENTS: usize = 5;
 /// Faults and remarks listed; more are counted.
 const FAULTS: usize = 10;
 /// Job types and projects named; more are counted.
@@ -192,7 +194,7 @@ impl DigestView {
             preheader: words::preheader(digest),
             tiles: tiles(digest),
             totals: totals(digest),
-            incidents: digest.incidents.iter().map(|e| IncidentView::new(digest, e, &clock)).collect(),
+            incidents: listed_incidents(digest).iter().map(|e| IncidentView::new(digest, e, &clock)).collect(),
             details: alone(digest).count(),
             groups: alone(digest).map(|e| group(e, public_url, &clock)).collect(),
             still_open: digest.still_open.iter().map(|e| group(e, public_url, &clock)).collect(),
@@ -227,9 +229,14 @@ impl DigestView {
     }
 }
 
+/// The incidents that have a block; the groups of others are listed as if they were of none.
+fn listed_incidents(digest: &Digest) -> &[IncidentEntry] {
+    &digest.incidents[..digest.incidents.len().min(INCIDENTS)]
+}
+
 /// The groups with news that are part of no listed incident.
 fn alone(digest: &Digest) -> impl Iterator<Item = &GroupEntry> {
-    let is_listed = |id: &String| digest.incidents.iter().any(|incident| incident.incident_id == *id);
+    let is_listed = |id: &String| listed_incidents(digest).iter().any(|incident| incident.incident_id == *id);
     digest.changes.iter().filter(move |entry| !entry.incident_id.as_ref().is_some_and(is_listed))
 }
 
