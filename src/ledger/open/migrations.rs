@@ -32,6 +32,8 @@ const STEPS: &[&str] = steps![
     "19-group-lookups",
     "20-outstanding",
     "21-cancelled",
+    "22-pager-alerts",
+    "23-incidents",
 ];
 
 /// The newest schema this program knows.
