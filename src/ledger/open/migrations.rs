@@ -29,6 +29,7 @@ const STEPS: &[&str] = steps![
     "16-classes",
     "17-assign",
     "18-lookups",
+    "19-channel-thread",
 ];
 
 /// The newest schema this program knows.
