@@ -32,6 +32,7 @@ mod notify_all;
 mod outage;
 mod plans;
 mod plans_later;
+mod progress;
 mod readme;
 mod reclassify;
 mod reprocess;
