@@ -1,6 +1,6 @@
 //! Asking the rules what may be done about groups: when they arise, and again when their items or the rules have changed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -11,7 +11,6 @@ use crate::grouping::grouper::Subject;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::model::cause::Cause;
-use crate::model::class::RuleKind;
 use crate::model::classified::Classified;
 use crate::model::item::Kind;
 use crate::model::text::count;
@@ -25,20 +24,13 @@ pub(crate) const SET_BY_HAND: &str = "set by hand";
 /// The class of a new group, judged by the first item of it.
 pub(crate) fn classify(rules: &Rules, first: &Subject<'_>) -> Classified {
     classified(&rules.classify(&FailureFacts {
-        kind: rule_kind(first.kind),
+        kind: first.kind.into(),
         message: first.message.unwrap_or_default(),
         item_name: first.item_name,
         skip_reason: first.skip_reason,
         job_type: first.job_type,
         ..FailureFacts::default()
     }))
-}
-
-fn rule_kind(kind: Kind) -> RuleKind {
-    match kind {
-        Kind::Failed => RuleKind::Failed,
-        Kind::Skipped => RuleKind::Skipped,
-    }
 }
 
 fn classified(decision: &Decision<'_>) -> Classified {
@@ -68,11 +60,12 @@ pub(crate) fn classify_by_causes(
 
 /// Judges the groups whose items have changed since they were judged; all of them, if the rules have.
 ///
-/// `paging` are the classes that page: a group that gets one is reported again, any other change only shows.
+/// `paging` says whether a class pages, by its name or by the rule that decided it: a group that gets one is reported again, any
+/// other change only shows.
 pub(crate) async fn reclassify_if_due(
     ledger: &Ledger,
     rules: &Rules,
-    paging: &HashSet<String>,
+    paging: &(dyn Fn(&Classified) -> bool + Sync),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let fingerprint = fingerprint(rules);
@@ -110,7 +103,7 @@ fn fingerprint(rules: &Rules) -> String {
 }
 
 /// What a group becomes by these rules: what a person said, else what its causes lead to, else the class of most of its items.
-fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> Reclassification {
+fn reclassification(rules: &Rules, paging: &dyn Fn(&Classified) -> bool, group: Judged) -> Reclassification {
     let decisions: Vec<Decision<'_>> =
         group.said.iter().map(|said| rules.classify(&facts_of(group.kind, said))).collect();
     let mut classes: BTreeMap<String, u64> = BTreeMap::new();
@@ -130,13 +123,13 @@ fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> R
     let words = (!why.is_empty()).then(|| why.join(" · "));
     let percent =
         by_items.filter(|decision| decision.layer == Layer::Model).map(|decision| percent(decision.probability));
-    let turns_paging = paging.contains(&becomes.class) && !paging.contains(&group.has.class);
+    let turns_paging = paging(&becomes) && !paging(&group.has);
     Reclassification { becomes, percent, words, classes, turns_paging, group }
 }
 
 fn facts_of(kind: Kind, said: &Said) -> FailureFacts<'_> {
     FailureFacts {
-        kind: rule_kind(kind),
+        kind: kind.into(),
         message: said.message.as_deref().unwrap_or_default(),
         item_name: Some(&said.item_name),
         skip_reason: said.skip_reason.as_deref(),

@@ -43,7 +43,9 @@ impl Decision {
 
     /// Whether it has news beyond groups that are still open.
     pub(crate) fn has_changes(&self) -> bool {
-        let has_changes = |digest: &Digest| digest.baseline || !digest.changes.is_empty() || !digest.faults.is_empty();
+        let has_changes = |digest: &Digest| {
+            digest.baseline || !digest.incidents.is_empty() || !digest.changes.is_empty() || !digest.faults.is_empty()
+        };
         has_changes(&self.whole) || self.messages.iter().any(|(_, content)| has_changes(content))
     }
 
@@ -234,7 +236,7 @@ mod tests {
     }
 
     fn mail() -> Route {
-        Route { name: "mail".into(), only: Only::default(), incidents: false }
+        Route { name: "mail".into(), only: Only::default(), pager: false }
     }
 
     #[tokio::test]

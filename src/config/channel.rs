@@ -293,7 +293,7 @@ pub enum OauthGrant {
 pub struct OnlyConfig {
     /// Group states.
     pub states: Vec<String>,
-    /// "failed", "skipped".
+    /// "failed", "skipped", "cancelled", "overdue", "missing".
     pub kinds: Vec<String>,
     /// Project names.
     pub projects: Vec<String>,

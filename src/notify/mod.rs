@@ -193,10 +193,8 @@ fn read_only(config: &Config) -> Result<Only, NotifyError> {
         GroupState::try_from(word.as_str())
             .map_err(|_| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
     });
-    let kinds = only
-        .kinds
-        .iter()
-        .map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, "failed, skipped")));
+    let kinds =
+        only.kinds.iter().map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, &Kind::words())));
     let severity = match config.min_severity.unwrap_or_default() {
         MinSeverity::Info => Severity::Info,
         MinSeverity::Warning => Severity::Warning,

@@ -8,13 +8,14 @@ use serde::Serialize;
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 use crate::model::links::linker::Links;
+use crate::triage::digest::incident::IncidentState;
 
 /// One group, as `report groups` answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct GroupRow {
     /// `g-…`.
     pub group_id: String,
-    /// Failed or skipped.
+    /// What kind of problem it is.
     pub kind: Kind,
     /// Where it stands.
     pub state: GroupState,
@@ -52,12 +53,47 @@ pub(crate) struct GroupRow {
     pub failures_before_window: Option<u64>,
     /// What its retries have shown and what goes next, with the numbers; none if it was never retried.
     pub retry_outlook: Option<String>,
+    /// The incident that its newest episode is part of; none if of none.
+    pub incident_id: Option<String>,
     /// The newest note people left.
     pub note: Option<String>,
     /// The person or team that its newest episode is assigned to; none if it is assigned to no one.
     pub assigned: Option<String>,
     /// The address of that episode's ticket; none if there is none.
     pub ticket: Option<String>,
+    /// `console`: its page, where the address of the console is configured.
+    pub links: Links,
+}
+
+/// One incident, as `report incidents` answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct IncidentRow {
+    /// `n-…`
+    pub incident_id: String,
+    /// Where it stands.
+    pub state: IncidentState,
+    /// Event time of the first failure of the group that began first.
+    pub started_at: Timestamp,
+    /// That of the last failure, once it is over; none while it is open.
+    pub ended_at: Option<Timestamp>,
+    /// The projects that its groups were seen in.
+    pub projects: Vec<String>,
+    /// Its groups, in the order in which they began.
+    pub groups: Vec<String>,
+    /// Items that failed in them since it started.
+    pub items: u64,
+    /// Items that ended in its projects in that time, those included.
+    pub ended_items: u64,
+    /// The share of the one in the other, from 0 to 1.
+    pub share: f64,
+    /// Items of its groups that are open or being retried now.
+    pub open_items: u64,
+    /// Its items by the class of their group.
+    pub classes: BTreeMap<String, u64>,
+    /// Whether all its open groups are acknowledged.
+    pub acked: bool,
+    /// The person or team that all its open groups are assigned to; none if they are not.
+    pub assigned: Option<String>,
     /// `console`: its page, where the address of the console is configured.
     pub links: Links,
 }
@@ -169,6 +205,68 @@ pub(crate) struct BatchRow {
     pub listed_at: Option<Timestamp>,
     /// When the API said that it is gone.
     pub gone_at: Option<Timestamp>,
+    /// Links by template name.
+    pub links: Links,
+}
+
+/// Why an item has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Lack {
+    /// Its batch has not ended.
+    Running,
+    /// LlamaCloud counts it and does not show it.
+    NotShown,
+    /// It failed.
+    Failed,
+    /// It was skipped.
+    Skipped,
+    /// Someone cancelled it.
+    Cancelled,
+}
+
+impl Lack {
+    /// Why an item of this kind has no result.
+    pub(crate) fn of(kind: Kind) -> Lack {
+        match kind {
+            Kind::Failed => Lack::Failed,
+            Kind::Skipped => Lack::Skipped,
+            Kind::Cancelled => Lack::Cancelled,
+            Kind::Overdue => Lack::Running,
+            Kind::Missing => Lack::NotShown,
+        }
+    }
+
+    /// The word in JSON and tables.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Items without a result, as `report missing` answers: one item, or those of a batch that are not listed one by one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct MissingRow {
+    /// Why there is no result.
+    pub lack: Lack,
+    /// How many items; none if that is not known.
+    pub items: Option<u64>,
+    /// The item; none in rows of a batch.
+    pub item_id: Option<String>,
+    /// Its display name.
+    pub item_name: Option<String>,
+    /// Where it stands.
+    pub state: Option<ItemState>,
+    /// The batch; of an item the one that it was last seen in.
+    pub batch_id: String,
+    /// The configured project name.
+    pub project: String,
+    /// The group of the item, or of the batch where it is overdue or has items that are not shown.
+    pub group_id: Option<String>,
+    /// What LlamaCloud says of the item, or what is known of the batch.
+    pub text: Option<String>,
+    /// Event time of the item's newest observation, or when the batch began.
+    pub since: Timestamp,
     /// Links by template name.
     pub links: Links,
 }

@@ -15,6 +15,7 @@ use crate::console::{Access, ConsoleSetup, refuse_open_name};
 use crate::credentials::{Credentials, SecretUse};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
+use crate::model::schedule::overdue::OverdueLimit;
 use crate::notify::Channel;
 use crate::notify::delivery::ChannelSecrets;
 use crate::notify::heartbeat::Heartbeat;
@@ -52,7 +53,9 @@ impl Setup {
         let zone = TimeZone::get(&config.schedule.timezone).context("schedule.timezone")?;
         let mut wrong = Vec::new();
         let transport = Transport::new()?;
-        let projects = usable(config.project.iter().map(|project| watch(project, credentials, &transport)), &mut wrong);
+        let overdue = config.schedule.overdue_limit().map_err(anyhow::Error::msg).context("schedule.overdue")?;
+        let watched = config.project.iter().map(|project| watch(project, overdue, credentials, &transport));
+        let projects = usable(watched, &mut wrong);
         let channels =
             usable(config.channel.iter().map(|channel| open_with_hours(channel, &config, credentials)), &mut wrong);
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
@@ -112,7 +115,12 @@ fn usable<T>(opened: impl Iterator<Item = anyhow::Result<T>>, wrong: &mut Vec<St
     opened.filter_map(|one| one.map_err(|error| wrong.push(format!("{error:#}"))).ok()).collect()
 }
 
-fn watch(project: &ProjectConfig, credentials: &Credentials, transport: &Transport) -> anyhow::Result<Watched<Cloud>> {
+fn watch(
+    project: &ProjectConfig,
+    overdue: OverdueLimit,
+    credentials: &Credentials,
+    transport: &Transport,
+) -> anyhow::Result<Watched<Cloud>> {
     let named = || format!("project `{}`", project.name);
     let key = credentials.api_key(project).with_context(named)?;
     let cloud = Cloud::connect(crate::llamacloud::settings::CloudSettings { project: project.clone(), key }, transport)
@@ -122,6 +130,7 @@ fn watch(project: &ProjectConfig, credentials: &Credentials, transport: &Transpo
         source: Arc::new(cloud),
         look_back: project.look_back,
         concurrency: project.concurrency.get(),
+        overdue,
     })
 }
 

@@ -30,6 +30,7 @@ mod load;
 mod logging;
 mod notify_all;
 mod outage;
+mod outstanding;
 mod plans;
 mod plans_later;
 mod progress;

@@ -27,7 +27,7 @@ pub struct Rule {
     pub skip_reason: Option<String>,
     /// The exact error code of the job record.
     pub code: Option<String>,
-    /// `failed`, `skipped` or `cancelled`.
+    /// `failed`, `skipped`, `cancelled`, `overdue` or `missing`.
     pub kind: Option<RuleKind>,
     /// `parse`, `extract`, `classify`.
     pub job_type: Option<String>,
@@ -37,6 +37,9 @@ pub struct Rule {
     pub runbook: Option<String>,
     /// One sentence on why.
     pub note: Option<String>,
+    /// Groups whose class this rule decides page, whatever the class.
+    #[serde(default)]
+    pub page: bool,
     /// The wording hides the cause: job records are asked for it.
     #[serde(default)]
     pub generic: bool,

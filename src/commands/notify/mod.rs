@@ -1,6 +1,7 @@
 //! The command line of `digest` and `notify`: what would be sent, and whether channels work.
 
 pub(crate) mod channel;
+pub(crate) mod explain;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -35,6 +36,12 @@ pub enum NotifyCommand {
     Preview {
         /// Channel name
         channel: String,
+    },
+    /// Explain who would be sent news of a group or an incident, when, and why
+    Explain {
+        /// Group or incident id; may be shortened (an incident's after "n-")
+        #[arg(value_name = "GROUP|INCIDENT")]
+        id: String,
     },
     /// Send a test digest to a channel
     Test {
@@ -104,6 +111,13 @@ pub(crate) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
                 }
                 None => say!("Nothing to send to channel {}.", channel.name),
             }
+        }
+        NotifyCommand::Explain { id } => {
+            let ledger = Ledger::open_shared(&setup.config.ledger.path).await?;
+            let now = known_time::beside(&ledger, now).await?;
+            let request = TriageRequest::at(now);
+            let lines = explain::explain(&ledger, &setup.triage, request, &id).await?;
+            lines.iter().for_each(|line| say!("{}", crate::model::text::one_line(line)));
         }
         NotifyCommand::Test { channel } => {
             let is_named = setup.channels.iter().any(|one| one.name == channel);

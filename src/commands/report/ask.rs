@@ -15,6 +15,7 @@ use crate::report::format::ReportFormat;
 use crate::report::format::answer::{AnswerRows, Charts};
 use crate::report::history::{RetryRow, SqlRow, SqlValue};
 use crate::report::question::Question;
+use crate::report::rows::Lack;
 use crate::report::store::{self, Bucket, SqlLimits};
 use crate::report::summary::{GroupCounts, ItemCounts};
 
@@ -63,6 +64,14 @@ fn answer(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
             ]);
             Ok(found(AnswerRows::Group([Box::new(group)]), measures, None))
         }
+        Question::Incident => {
+            let incident = store::incident(&asked.view(asked.filter)?, subject)?;
+            let measures = AnswerMeasures::from([
+                ("open", incident.incident.open_items as f64),
+                ("failed", incident.incident.items as f64),
+            ]);
+            Ok(found(AnswerRows::Incident([Box::new(incident)]), measures, None))
+        }
         Question::Items => {
             let view = asked.view(asked.filter)?;
             let cut = asked.filter.limit.is_some();
@@ -71,6 +80,18 @@ fn answer(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
             let measures = counts.as_ref().map(item_measures).unwrap_or_default();
             let rows = AnswerRows::Items(store::items(&view)?);
             Ok(found(rows, measures, counts.map(|counts| counts.all())))
+        }
+        Question::Missing => {
+            let missing = store::missing(&asked.view(asked.filter)?)?;
+            let items = |lack| missing.items.get(&lack).copied().unwrap_or_default() as f64;
+            let measures = AnswerMeasures::from([
+                ("running", items(Lack::Running)),
+                ("not_shown", items(Lack::NotShown)),
+                ("failed", items(Lack::Failed)),
+                ("skipped", items(Lack::Skipped)),
+                ("cancelled", items(Lack::Cancelled)),
+            ]);
+            Ok(found(AnswerRows::Missing(missing.rows), measures, Some(missing.all)))
         }
         Question::Item => {
             let view = asked.view(asked.filter)?;
@@ -111,6 +132,13 @@ fn list(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     let by_attempt = matches!(asked.filter.by.as_deref(), None | Some("attempt"));
     let mut measures = AnswerMeasures::new();
     let mut rows = match asked.args.query {
+        Question::Incidents => {
+            let rows = store::incidents(&view)?;
+            let open = rows.iter().filter(|row| row.ended_at.is_none()).count();
+            measures.insert("open", open as f64);
+            measures.insert("items", rows.iter().map(|row| row.items).sum::<u64>() as f64);
+            AnswerRows::Incidents(rows)
+        }
         Question::Batches => {
             let rows = store::batches(&view)?;
             let failed = rows.iter().filter_map(|row| row.failed_items).sum::<u64>();
@@ -170,6 +198,8 @@ fn summary(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     measures.extend(item_measures(&summary.items));
     // As in `groups`: what is being retried is not well yet.
     measures.insert("open", (summary.items.open + summary.items.retrying) as f64);
+    measures.insert("overdue", summary.batches.overdue as f64);
+    measures.insert("missing", summary.batches.missing as f64);
     measures.insert("open_groups", (summary.groups.open() + summary.groups.given_up) as f64);
     measures.insert("failed", summary.items_in_window as f64);
     measures.insert("recovered", summary.recovered_in_window as f64);

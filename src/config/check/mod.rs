@@ -17,6 +17,7 @@ use crate::model::group_state::GroupState;
 use crate::model::host::is_loopback;
 use crate::model::item::Kind;
 use crate::model::links::unknown_placeholder;
+use crate::model::schedule::quiet::QuietHours;
 
 /// A key and what is wrong with its value.
 pub(crate) type Complaint = (String, String);
@@ -43,6 +44,7 @@ pub(crate) fn check(config: &Config) -> Vec<Complaint> {
     }
     times::check(config, &mut say);
     check_digest(config, &mut say);
+    check_page(config, &mut say);
     check_service(config, &mut say);
     check_console(config, &mut say);
     check_reprocess(config, &mut say);
@@ -189,7 +191,7 @@ fn check_only(channel: &ChannelConfig, config: &Config, mut say: impl FnMut(&str
     }
     for word in &only.kinds {
         if Kind::try_from(word.as_str()).is_err() {
-            say("kinds", &format!("unknown kind `{word}`, allowed: `failed`, `skipped`"));
+            say("kinds", &format!("unknown kind `{word}`, allowed: {}", Kind::words()));
         }
     }
     for name in &only.projects {
@@ -248,8 +250,23 @@ fn check_digest(config: &Config, say: &mut impl FnMut(String, &str)) {
     if config.digest.groups == 0 {
         say("digest.groups".to_owned(), "must be at least 1");
     }
-    for class in &config.digest.page_classes {
-        check_class(class, |text| say("digest.page-classes".to_owned(), text));
+}
+
+fn check_page(config: &Config, say: &mut impl FnMut(String, &str)) {
+    let page = &config.page;
+    for class in config.page_classes() {
+        check_class(class, |text| say("page.classes".to_owned(), text));
+    }
+    if !(0.0..=1.0).contains(&page.incident_share) {
+        say("page.incident-share".to_owned(), "a share between 0 and 1");
+    }
+    for name in &page.projects {
+        if !config.project.iter().any(|project| project.name == *name) {
+            say("page.projects".to_owned(), &format!("there is no [[project]] named `{name}`"));
+        }
+    }
+    if page.hours.as_deref().is_some_and(|hours| QuietHours::parse(hours).is_err()) {
+        say("page.hours".to_owned(), "write start and end, such as \"08:00-20:00\"; they must differ");
     }
 }
 

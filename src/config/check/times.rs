@@ -1,4 +1,4 @@
-//! Whether the schedules, the time zone and the quiet hours can be read.
+//! Whether the schedules, the time zone, the quiet hours and the limit of overdue work can be read.
 
 use jiff::tz::TimeZone;
 
@@ -26,6 +26,9 @@ pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
     }
     for (index, channel) in config.channel.iter().enumerate() {
         check_channel(channel, &schedule.digest, |key, text| say(format!("channel[{index}].{key}"), text));
+    }
+    if let Err(error) = schedule.overdue_limit() {
+        say("schedule.overdue".to_owned(), &error);
     }
 }
 
@@ -71,6 +74,7 @@ mod tests {
         assert_eq!(keys(|c| c.schedule.digest = "25:00".to_owned()), ["schedule.digest"]);
         assert_eq!(keys(|c| c.schedule.timezone = "Europe/Atlantis".to_owned()), ["schedule.timezone"]);
         assert_eq!(keys(|c| c.schedule.quiet_hours = Some("22:00".to_owned())), ["schedule.quiet-hours"]);
+        assert_eq!(keys(|c| c.schedule.overdue = "5m".to_owned()), ["schedule.overdue"]);
     }
 
     #[test]

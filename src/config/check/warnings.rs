@@ -42,17 +42,20 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
     for (key, text) in config.reprocess.removed_keys() {
         say(&format!("reprocess.{key}"), text.to_owned());
     }
+    for (key, text) in config.digest.removed_keys() {
+        say(&format!("digest.{key}"), text);
+    }
     doubts
 }
 
 /// What is said where pages come only through channels of these kinds, if through any.
 fn unheard_pages(kinds: &[ChannelKind]) -> String {
     let said = if kinds.contains(&ChannelKind::Teams) {
-        "pages (digest.page-classes) may be lost: Microsoft Teams can accept a message and drop it; add a channel of another kind"
+        "pages ([page]) may be lost: Microsoft Teams can accept a message and drop it; add a channel of another kind"
     } else if kinds.contains(&ChannelKind::File) {
-        "pages (digest.page-classes) are only written to files, which alert no one; add a channel of another kind"
+        "pages ([page]) are only written to files, which alert no one; add a channel of another kind"
     } else {
-        "pages (digest.page-classes) are not sent at once: every channel filters them out or waits for the daily digest"
+        "pages ([page]) are not sent at once: every channel filters them out or waits for the daily digest"
     };
     said.to_owned()
 }
@@ -84,7 +87,7 @@ fn gets_pages(channel: &ChannelConfig, config: &Config) -> bool {
     if channel.send == Some(SendMode::Daily) {
         return false;
     }
-    only.classes.is_empty() || config.digest.page_classes.iter().any(|class| only.classes.contains(class))
+    only.classes.is_empty() || config.page_classes().iter().any(|class| only.classes.contains(class))
 }
 
 #[cfg(test)]

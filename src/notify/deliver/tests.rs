@@ -161,7 +161,7 @@ async fn what_comes_outside_the_hours_of_a_channel_waits_for_them_and_is_sent_as
 async fn a_channel_learns_the_thread_of_its_last_message() {
     let world = DeliveryFixture::new().await;
     let known =
-        KnownChannel { name: "chat".into(), incidents: false, since: t(0), greeted: true, gone_at: None, said: true };
+        KnownChannel { name: "chat".into(), pager: false, since: t(0), greeted: true, gone_at: None, said: true };
     world.ledger.write(move |tx| channel::upsert(tx, &known)).await.unwrap();
     let with_thread =
         DeliveryResult::Arrived { answer: "ok".into(), refused: Vec::new(), thread: Some("{\"head\":1}".into()) };

@@ -9,13 +9,18 @@ use serde_json::Value;
 
 use crate::model::fault::Fault;
 use crate::model::text::cut_middle;
-use crate::notify::render::view::{open_link, page};
+use crate::notify::render::links::page;
+use crate::notify::render::view::open_link;
 use crate::notify::render::words;
+use crate::triage::digest::build::incident_reason;
+use crate::triage::digest::incident::IncidentEntry;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Silenced, Totals, Window};
 use crate::triage::digest::size_limit::{Tier, fit};
 
 /// The most bytes of a body: what common receivers accept.
 pub(crate) const MOST_BYTES: usize = 256_000;
+/// Groups and projects of an incident that are named.
+const NAMED: usize = 200;
 /// Faults and remarks listed; `totals.faults` is complete.
 const LISTED: usize = 20;
 
@@ -41,6 +46,7 @@ struct WebhookBody<'a> {
     totals: Totals,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: BTreeMap<&'static str, String>,
+    incidents: Vec<IncidentBody>,
     groups: Vec<GroupBody<'a>>,
     still_open: Vec<GroupBody<'a>>,
     truncated: LeftOut,
@@ -58,6 +64,31 @@ struct GroupBody<'a> {
     entry: &'a GroupEntry,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: BTreeMap<&'static str, String>,
+}
+
+/// An incident with its links.
+#[derive(Serialize)]
+struct IncidentBody {
+    #[serde(flatten)]
+    entry: IncidentEntry,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    links: BTreeMap<&'static str, String>,
+}
+
+/// No tier drops the first incident, so its texts are cut.
+fn incident(digest: &Digest, entry: &IncidentEntry) -> IncidentBody {
+    let first = |names: &[String]| names.iter().take(NAMED).map(|name| cut_middle(name, 60).into_owned()).collect();
+    let entry = IncidentEntry {
+        incident_id: cut(&entry.incident_id),
+        projects: first(&entry.projects),
+        groups: first(&entry.groups),
+        classes: entry.classes.iter().map(|(class, items)| (cut(class), *items)).collect(),
+        why: cut(&entry.why),
+        assigned: entry.assigned.as_deref().map(cut),
+        alert_scope: None,
+        ..entry.clone()
+    };
+    IncidentBody { links: links(page(digest.public_url.as_deref(), "n", &entry.incident_id)), entry }
 }
 
 fn group<'a>(digest: &Digest, entry: &'a GroupEntry) -> GroupBody<'a> {
@@ -91,12 +122,13 @@ pub(crate) fn reasons(digest: &Digest) -> Vec<&'static str> {
     if digest.baseline {
         add(Reason::Baseline);
     }
+    digest.incidents.iter().filter_map(|entry| incident_reason(entry.reason)).for_each(&mut add);
     digest.changes.iter().for_each(|entry| add(entry.reason));
     if !digest.faults.is_empty() {
         add(Reason::WorkerFault);
     }
     if reasons.is_empty() {
-        let quiet = digest.totals.open_items == 0;
+        let quiet = digest.totals.is_all_clear();
         reasons.push(if quiet { Reason::Heartbeat } else { Reason::Reminder });
     }
     reasons.into_iter().map(Reason::as_str).collect()
@@ -108,7 +140,7 @@ fn cut(text: &str) -> String {
 }
 
 fn cut_fault(fault: &Fault) -> Fault {
-    Fault { fault: cut(&fault.fault), text: cut(&fault.text), incident_scope: None, ..fault.clone() }
+    Fault { fault: cut(&fault.fault), text: cut(&fault.text), alert_scope: None, ..fault.clone() }
 }
 
 fn body(digest: &Digest) -> String {
@@ -150,6 +182,7 @@ fn view(digest: &Digest) -> WebhookBody<'_> {
         next_digest_at: digest.next_digest_at,
         totals: digest.totals,
         links: links(open_link(digest)),
+        incidents: digest.incidents.iter().take(LISTED).map(|entry| incident(digest, entry)).collect(),
         groups: digest.changes.iter().map(|entry| group(digest, entry)).collect(),
         still_open: digest.still_open.iter().map(|entry| group(digest, entry)).collect(),
         truncated: digest.left_out,

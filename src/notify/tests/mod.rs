@@ -5,6 +5,7 @@ mod cut;
 mod http;
 mod http_peer;
 mod ids;
+mod incidents;
 mod limits;
 mod looks;
 mod mail;

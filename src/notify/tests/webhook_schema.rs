@@ -38,7 +38,7 @@ fn bodies() -> Vec<Value> {
     let mut taken = busy();
     for entry in taken.changes.iter_mut().chain(&mut taken.still_open) {
         (entry.acked, entry.assigned) = (Some("Ann".into()), Some("Bob".into()));
-        (entry.ticket, entry.incident_scope) = (Some("https://t.example.com/1".into()), Some("old".into()));
+        (entry.ticket, entry.alert_scope) = (Some("https://t.example.com/1".into()), Some("old".into()));
     }
     let digests = [busy(), empty, unknown, with_console, taken, hostile(3, "<b>\u{0}")];
     let tiers = [Tier::Full, Tier::TotalsOnly];

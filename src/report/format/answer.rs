@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::report::detail::{BatchDetail, GroupDetail, ItemDetail};
+use crate::report::detail::{BatchDetail, GroupDetail, IncidentDetail, ItemDetail};
 use crate::report::filter::{Filter, TimeRange};
 use crate::report::format::layout::{AnswerLayout, ago, grouped};
 use crate::report::history::{AttemptRow, AuditRow, DeliveryRow, DigestRow, MttrRow, RetryRow, SqlRow, TrendRow};
 use crate::report::question::Question;
-use crate::report::rows::{BatchRow, GroupRow, ItemRow, SkipRow};
+use crate::report::rows::{BatchRow, GroupRow, IncidentRow, ItemRow, MissingRow, SkipRow};
 use crate::report::summary::SummaryRow;
 
 /// An answer, ready to be written in any format.
@@ -105,13 +105,15 @@ impl AnswerRows {
     /// How many there are.
     pub(crate) fn len(&self) -> u64 {
         let len = match self {
-            AnswerRows::Summary(_) | AnswerRows::Group(_) => 1,
+            AnswerRows::Summary(_) | AnswerRows::Group(_) | AnswerRows::Incident(_) => 1,
+            AnswerRows::Incidents(rows) => rows.len(),
             AnswerRows::Groups(rows) => rows.len(),
             AnswerRows::Items(rows) => rows.len(),
             AnswerRows::Item(rows) => rows.len(),
             AnswerRows::Batches(rows) => rows.len(),
             AnswerRows::Batch(rows) => rows.len(),
             AnswerRows::Skipped(rows) => rows.len(),
+            AnswerRows::Missing(rows) => rows.len(),
             AnswerRows::Trend(rows) => rows.len(),
             AnswerRows::Attempts(rows) => rows.len(),
             AnswerRows::Retries(rows) => rows.len(),
@@ -129,13 +131,15 @@ impl AnswerRows {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let limit = limit.unwrap_or(usize::MAX);
         match self {
-            AnswerRows::Summary(_) | AnswerRows::Group(_) => {}
+            AnswerRows::Summary(_) | AnswerRows::Group(_) | AnswerRows::Incident(_) => {}
+            AnswerRows::Incidents(rows) => rows.truncate(limit),
             AnswerRows::Groups(rows) => rows.truncate(limit),
             AnswerRows::Items(rows) => rows.truncate(limit),
             AnswerRows::Item(rows) => rows.truncate(limit),
             AnswerRows::Batches(rows) => rows.truncate(limit),
             AnswerRows::Batch(rows) => rows.truncate(limit),
             AnswerRows::Skipped(rows) => rows.truncate(limit),
+            AnswerRows::Missing(rows) => rows.truncate(limit),
             AnswerRows::Trend(rows) => rows.truncate(limit),
             AnswerRows::Attempts(rows) => rows.truncate(limit),
             AnswerRows::Retries(rows) => rows.truncate(limit),
@@ -155,11 +159,14 @@ pub(crate) enum AnswerRows {
     Summary([Box<SummaryRow>; 1]),
     Groups(Vec<GroupRow>),
     Group([Box<GroupDetail>; 1]),
+    Incidents(Vec<IncidentRow>),
+    Incident([Box<IncidentDetail>; 1]),
     Items(Vec<ItemRow>),
     Item(Vec<ItemDetail>),
     Batches(Vec<BatchRow>),
     Batch(Vec<BatchDetail>),
     Skipped(Vec<SkipRow>),
+    Missing(Vec<MissingRow>),
     Trend(Vec<TrendRow>),
     Attempts(Vec<AttemptRow>),
     Retries(Vec<RetryRow>),

@@ -10,6 +10,7 @@
 use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
+use crate::triage::digest::incident::{IncidentEntry, IncidentReason};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Totals};
 use crate::triage::digest::remark::Remark;
 
@@ -40,6 +41,15 @@ impl Severity {
             Reason::Resolved | Reason::MoreItems | Reason::Reminder | Reason::Heartbeat | Reason::Baseline => {
                 Severity::Info
             }
+        }
+    }
+
+    /// The severity of an incident's news.
+    fn of_incident(entry: &IncidentEntry) -> Severity {
+        match entry.reason.is_alarm() {
+            _ if entry.page => Severity::Critical,
+            true => Severity::Warning,
+            false => Severity::Info,
         }
     }
 }
@@ -82,6 +92,25 @@ impl Only {
             && holds(&self.classes, &entry.class)
     }
 
+    /// Whether news of an incident passes; what is no news of it comes with its groups.
+    ///
+    /// As of groups, the end of what paged is never hidden by the states.
+    pub(crate) fn admits_incident(&self, entry: &IncidentEntry) -> bool {
+        let state = match entry.reason {
+            IncidentReason::Known => false,
+            IncidentReason::Resolved => entry.page || holds(&self.states, &GroupState::Resolved),
+            _ => self.states.is_empty() || self.states.iter().any(|state| *state != GroupState::Resolved),
+        };
+        let any =
+            |wanted: &[String], of: Vec<&String>| wanted.is_empty() || of.iter().any(|name| wanted.contains(name));
+        state
+            && Severity::of_incident(entry) >= self.severity
+            && holds(&self.kinds, &Kind::Failed)
+            && any(&self.projects, entry.projects.iter().collect())
+            && any(&self.groups, entry.groups.iter().collect())
+            && any(&self.classes, entry.classes.keys().collect())
+    }
+
     /// The filter in words, for the remark.
     fn describe(&self) -> String {
         let mut parts = Vec::new();
@@ -114,9 +143,19 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
         |entries: &[GroupEntry]| -> Vec<GroupEntry> { entries.iter().filter(|e| only.admits(e)).cloned().collect() };
     let changes = admitted(&digest.changes);
     let still_open = admitted(&digest.still_open);
-    let had_groups = !digest.changes.is_empty() || !digest.still_open.is_empty();
-    let is_wanted = only.severity == Severity::default() && !had_groups;
-    if changes.is_empty() && still_open.is_empty() && !is_wanted && digest.faults.is_empty() {
+    let is_named = |incident: &IncidentEntry| {
+        changes.iter().any(|entry| entry.incident_id.as_ref() == Some(&incident.incident_id))
+    };
+    let incidents: Vec<IncidentEntry> = digest
+        .incidents
+        .iter()
+        .filter(|incident| only.admits_incident(incident) || is_named(incident))
+        .cloned()
+        .collect();
+    let had_news = !digest.changes.is_empty() || !digest.still_open.is_empty() || !digest.incidents.is_empty();
+    let is_wanted = only.severity == Severity::default() && !had_news;
+    let is_empty = changes.is_empty() && still_open.is_empty() && incidents.is_empty();
+    if is_empty && !is_wanted && digest.faults.is_empty() {
         return None;
     }
     let totals = count(&digest.totals, &changes, &still_open);
@@ -127,7 +166,7 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
         digest.totals.open_items,
         digest.totals.open_groups,
     )));
-    Some(Digest { totals, changes, still_open, remarks, ..digest.clone() })
+    Some(Digest { totals, incidents, changes, still_open, remarks, ..digest.clone() })
 }
 
 /// The digest for a channel that failed before: whoever reads it there sees that it works again.
@@ -145,7 +184,10 @@ pub(crate) fn without_own_fault(digest: &Digest, channel: &str) -> Option<Digest
     digest
         .remarks
         .push(Remark::this_channel("Earlier digests did not reach this channel; this one includes their news."));
-    let nothing = digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty();
+    let nothing = digest.incidents.is_empty()
+        && digest.changes.is_empty()
+        && digest.still_open.is_empty()
+        && digest.faults.is_empty();
     (!nothing).then_some(digest)
 }
 
@@ -163,11 +205,19 @@ fn count(whole: &Totals, changes: &[GroupEntry], still_open: &[GroupEntry]) -> T
             Reason::Resolved => totals.resolved += 1,
             _ => totals.other += 1,
         }
-        totals.new_items = totals.new_items.saturating_add(entry.new_items);
+        if entry.kind.is_failure() {
+            totals.new_items = totals.new_items.saturating_add(entry.new_items);
+        }
     }
     for entry in changes.iter().chain(still_open) {
-        totals.open_items = totals.open_items.saturating_add(entry.open_items);
-        totals.open_groups += u64::from(entry.open_items > 0);
+        match entry.kind {
+            Kind::Overdue => totals.overdue_batches += entry.open_items,
+            Kind::Missing => totals.missing_batches += entry.open_items,
+            Kind::Failed | Kind::Skipped | Kind::Cancelled => {
+                totals.open_items = totals.open_items.saturating_add(entry.open_failures());
+                totals.open_groups += u64::from(entry.open_failures() > 0);
+            }
+        }
     }
     totals
 }
@@ -236,7 +286,7 @@ mod tests {
             text: "t".into(),
             since: faulty.created_at,
             ended: false,
-            incident_scope: None,
+            alert_scope: None,
         });
         assert!(filter_digest(&faulty, &only).is_some());
         let mut quiet = digest();
@@ -254,7 +304,7 @@ mod tests {
             text: "t".into(),
             since,
             ended: false,
-            incident_scope: None,
+            alert_scope: None,
         });
         faulty.totals.faults = 1;
         assert_eq!(without_own_fault(&faulty, "chat"), Some(faulty.clone()));
