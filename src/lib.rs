@@ -25,6 +25,7 @@ mod measures;
 mod model;
 mod notify;
 mod private_file;
+mod progress;
 mod rate_limit;
 mod report;
 mod reprocess;

@@ -1,6 +1,7 @@
 //! `scan`: one scan of all projects, then exit.
 
 use crate::exit::Exit;
+use crate::progress;
 use crate::service::setup::Setup;
 use crate::service::worker::Worker;
 use crate::{complain, say};
@@ -11,7 +12,10 @@ use crate::{complain, say};
 pub(crate) async fn run(setup: Setup, verbose: bool) -> anyhow::Result<Exit> {
     let mut worker = Worker::open(setup).await?;
     let now = worker.now().await?;
+    // Log lines and a bar would overwrite each other.
+    let bar = (!verbose).then(progress::show);
     let summaries = worker.scan(now).await?;
+    drop(bar);
     let mut exit = Exit::Done;
     for summary in &summaries {
         say!("{summary}");

@@ -58,7 +58,7 @@ pub struct ChannelConfig {
     pub oauth2: Option<OauthConfig>,
     /// email: put the digests of a day into one thread; on by default.
     pub thread: Option<bool>,
-    /// slack, teams, webhook, pagerduty: the address. For slack and teams it is itself a secret: prefer `url-file`.
+    /// slack, teams, webhook, pagerduty: the address. For slack and teams it is itself a secret: prefer `url-file`. With `slack-channel`: another address of Slack's API.
     pub url: Option<String>,
     /// slack, teams, webhook: a file with the address; else the systemd credential `channel-url-NAME`.
     pub url_file: Option<PathBuf>,
@@ -78,6 +78,12 @@ pub struct ChannelConfig {
     /// webhook: what the template sees as `values`, such as a chat or a topic.
     #[serde(default)]
     pub template_values: BTreeMap<String, String>,
+    /// slack: the id of a Slack channel, such as C0123456789, to post to with a bot token instead of a webhook.
+    pub slack_channel: Option<String>,
+    /// slack: a file with the bot token (`xoxb-…`); else the systemd credential `slack-token-NAME`.
+    pub token_file: Option<PathBuf>,
+    /// pagerduty: where the account is.
+    pub region: Option<Region>,
     /// pagerduty: a file with the routing key; else the systemd credential `routing-key-NAME`.
     pub routing_key_file: Option<PathBuf>,
     /// file: the folder that digests are written to.
@@ -157,6 +163,18 @@ pub enum Weekday {
     Sat,
     /// Sunday.
     Sun,
+}
+
+/// The service region of a PagerDuty account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Region {
+    /// The United States.
+    #[default]
+    Us,
+    /// The European Union.
+    Eu,
 }
 
 /// How a webhook is sent.

@@ -28,6 +28,7 @@ impl Config {
                 &mut channel.secret_file,
                 &mut channel.bearer_file,
                 &mut channel.body_template,
+                &mut channel.token_file,
                 &mut channel.routing_key_file,
                 &mut channel.dir,
             ];
@@ -73,7 +74,7 @@ mod tests {
         [console]\ntoken-file = \"rel/t\"\n\
         [[project]]\nname = \"p\"\napi-key-file = \"rel/k\"\n[[project]]\nname = \"q\"\napi-key-file = \"/abs/k\"\n\
         [[channel]]\nname = \"c\"\nkind = \"file\"\nsmtp-password-file = \"rel/s\"\nurl-file = \"../rel/u\"\n\
-        secret-file = \"rel/x\"\nbearer-file = \"rel/b\"\nbody-template = \"rel/y\"\nrouting-key-file = \"rel/r\"\ndir = \"rel/d\"\n\
+        secret-file = \"rel/x\"\nbearer-file = \"rel/b\"\nbody-template = \"rel/y\"\ntoken-file = \"rel/n\"\nrouting-key-file = \"rel/r\"\ndir = \"rel/d\"\n\
         oauth2 = { secret-file = \"rel/o\", refresh-token-file = \"rel/f\", key-file = \"rel/j\" }\n";
 
     /// Fields of configuration types that hold a path.
@@ -116,6 +117,7 @@ mod tests {
                 "/etc/team/rel/x",
                 "/etc/team/rel/b",
                 "/etc/team/rel/y",
+                "/etc/team/rel/n",
                 "/etc/team/rel/r",
                 "/etc/team/rel/d",
                 "/etc/team/rel/o",

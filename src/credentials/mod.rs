@@ -158,6 +158,7 @@ fn channel_secret_names(channel: &ChannelConfig, use_for: SecretUse) -> (Option<
         SecretUse::Url => &channel.url_file,
         SecretUse::Signing => &channel.secret_file,
         SecretUse::Bearer => &channel.bearer_file,
+        SecretUse::BotToken => &channel.token_file,
         SecretUse::RoutingKey => &channel.routing_key_file,
     };
     (file.as_deref(), credential_name(channel, use_for))
@@ -173,6 +174,7 @@ pub(crate) fn credential_name(channel: &ChannelConfig, use_for: SecretUse) -> St
         SecretUse::Url => "channel-url",
         SecretUse::Signing => "webhook-secret",
         SecretUse::Bearer => "webhook-bearer",
+        SecretUse::BotToken => "slack-token",
         SecretUse::RoutingKey => "routing-key",
     };
     format!("{name}-{}", channel.name)
@@ -195,6 +197,8 @@ pub enum SecretUse {
     Signing,
     /// The token that a webhook is authorized with.
     Bearer,
+    /// The token of a Slack app's bot.
+    BotToken,
     /// PagerDuty's routing key.
     RoutingKey,
 }
@@ -206,7 +210,8 @@ impl SecretUse {
             ChannelKind::Email => {
                 &[SecretUse::SmtpPassword, SecretUse::OauthSecret, SecretUse::OauthRefreshToken, SecretUse::OauthKey]
             }
-            ChannelKind::Slack | ChannelKind::Teams => &[SecretUse::Url],
+            ChannelKind::Slack => &[SecretUse::Url, SecretUse::BotToken],
+            ChannelKind::Teams => &[SecretUse::Url],
             ChannelKind::Webhook => &[SecretUse::Url, SecretUse::Signing, SecretUse::Bearer],
             ChannelKind::Pagerduty => &[SecretUse::RoutingKey],
             ChannelKind::File => &[],

@@ -14,6 +14,7 @@ use crate::grouping::id::GroupHandle;
 use crate::grouping::{VERSION, store_group};
 use crate::ledger::error::LedgerError;
 use crate::model::item::Kind;
+use crate::progress;
 
 /// Whether some group was made by a version of this program that grouped otherwise: its messages would found new groups
 /// beside it.
@@ -41,8 +42,12 @@ pub(crate) fn regroup(tx: &Transaction<'_>, now: Timestamp) -> Result<(u64, u64)
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
          LEFT JOIN message m USING (message_key) ORDER BY s.group_key",
     )?;
+    // A message may stand for several subjects, so the number is not exact.
+    let known: u32 = tx.query_row("SELECT count(*) FROM message", [], |row| row.get(0))?;
+    progress::begin("regrouping messages", known.into());
     let mut rows = read.query([])?;
     while let Some(row) = rows.next()? {
+        progress::advance();
         let (id, kind): (String, String) = (row.get(0)?, row.get(1)?);
         let (job_type, skip_reason, text, name): (String, Option<String>, Option<String>, Option<String>) =
             (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);

@@ -6,13 +6,14 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, Progress};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::FallocateFlags;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::identity;
 use crate::private_file;
+use crate::progress;
 
 /// Pages copied between two pauses: a few milliseconds of reading.
 const PAGES: i32 = 4_096;
@@ -163,9 +164,14 @@ pub(crate) fn copy(source: &Connection, path: &Path, name: Name) -> Result<File,
     // A copy that is cut short is thrown away, so it needs no journal, which would be a file of its own.
     copy.pragma_update(None, "journal_mode", "off")?;
     copy.pragma_update(None, "synchronous", "off")?;
-    Backup::new(source, &mut copy)?.run_to_completion(PAGES, PAUSE, None)?;
+    Backup::new(source, &mut copy)?.run_to_completion(PAGES, PAUSE, Some(show_copied))?;
     copy.close().map_err(|(_, error)| error)?;
     Ok(file)
+}
+
+fn show_copied(copied: Progress) {
+    let pages = |n: i32| u64::try_from(n).unwrap_or_default();
+    progress::at("copying pages", pages(copied.pagecount - copied.remaining), pages(copied.pagecount));
 }
 
 fn folder_of(target: &Path) -> &Path {

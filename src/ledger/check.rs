@@ -5,6 +5,7 @@ use rusqlite::types::ValueRef;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::hash::hash;
+use crate::progress;
 
 /// Findings named one by one for each rule; more are only counted.
 const NAMED: usize = 20;
@@ -16,11 +17,16 @@ const NAMED: usize = 20;
 /// # Errors
 /// SQLite's, if the file cannot be read at all.
 pub fn check(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    progress::begin("checking", RULES.len() as u64 + 3);
     let mut found = integrity(connection)?;
+    progress::advance();
     found.extend(references(connection)?);
+    progress::advance();
     found.extend(changed_messages(connection)?);
+    progress::advance();
     for rule in RULES {
         found.extend(apply(connection, rule)?);
+        progress::advance();
     }
     Ok(found)
 }

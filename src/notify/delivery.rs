@@ -20,6 +20,8 @@ pub struct ChannelSecrets {
     pub url: Option<SecretString>,
     /// webhook: the signing secret, `whsec_…` or raw.
     pub signing_secret: Option<SecretString>,
+    /// slack: the token of the app's bot.
+    pub bot_token: Option<SecretString>,
     /// webhook: the token that it is authorized with.
     pub bearer: Option<SecretString>,
     /// pagerduty: the routing key.
@@ -39,6 +41,8 @@ pub struct DeliveryFacts {
     pub tier: Tier,
     /// What an earlier try finished: recipients or events that are not sent again.
     pub done: Vec<String>,
+    /// What the channel's last delivery said of the thread that its messages belong to; none if nothing.
+    pub thread: Option<String>,
 }
 
 /// A delivery that worked.
@@ -52,10 +56,12 @@ pub struct Receipt {
     pub done: Vec<String>,
     /// How much of the digest was sent.
     pub tier: Tier,
+    /// The thread that the next message belongs to, too, in the channel's own words; none if that is as it was.
+    pub thread: Option<String>,
 }
 
 impl Receipt {
     pub(crate) fn new(answer: String, tier: Tier) -> Receipt {
-        Receipt { answer, refused: Vec::new(), done: Vec::new(), tier }
+        Receipt { answer, refused: Vec::new(), done: Vec::new(), tier, thread: None }
     }
 }

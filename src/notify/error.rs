@@ -208,6 +208,7 @@ mod tests {
             uncertain: false,
             tier,
             done: Vec::new(),
+            thread: None,
         };
         let size = |tier: Tier| if tier == Tier::TotalsOnly { 1 } else { 9 };
         let first = large().shortened(&facts(Tier::Full), Tier::Full, size);

@@ -26,7 +26,7 @@ use crate::config::channel::{ChannelConfig as Config, ChannelKind, MinSeverity};
 use crate::credentials::SecretUse;
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
-use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
+use crate::notify::channels::{email, file, pagerduty, slack, slack_bot, smtp, teams, webhook};
 use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::hours::ChannelHours;
@@ -49,6 +49,7 @@ enum Way {
     Email(Box<email::Email>),
     File(Box<file::Folder>),
     Slack(Box<slack::Slack>),
+    SlackBot(Box<slack_bot::SlackBot>),
     Teams(Box<teams::Teams>),
     Pagerduty(Box<pagerduty::Pagerduty>),
     Webhook(Box<webhook::Webhook>),
@@ -79,6 +80,13 @@ impl Channel {
         let way = match config.kind {
             ChannelKind::Email => Way::Email(Box::new(email::Email::new(config, secrets, patience)?)),
             ChannelKind::File => Way::File(Box::new(file::Folder::new(config)?)),
+            ChannelKind::Slack if config.slack_channel.is_some() => {
+                let room = config.slack_channel.clone().unwrap_or_default();
+                let token = secrets.bot_token;
+                let token = token.ok_or_else(|| email::missing_secret(config, "token-file", SecretUse::BotToken))?;
+                let base = config.url.as_deref().unwrap_or(slack_bot::ADDRESS);
+                Way::SlackBot(Box::new(slack_bot::SlackBot::new(name, base, token, room, limit)?))
+            }
             ChannelKind::Slack => {
                 let address = address(config, &secrets, None)?;
                 Way::Slack(Box::new(slack::Slack::new(name, &address, limit)?))
@@ -88,7 +96,7 @@ impl Channel {
                 Way::Teams(Box::new(teams::Teams::new(name, &address, limit)?))
             }
             ChannelKind::Pagerduty => {
-                let address = address(config, &secrets, Some(pagerduty::ADDRESS))?;
+                let address = address(config, &secrets, Some(pagerduty::address(config.region.unwrap_or_default())))?;
                 let key = secrets
                     .routing_key
                     .ok_or_else(|| email::missing_secret(config, "routing-key-file", SecretUse::RoutingKey))?;
@@ -125,6 +133,7 @@ impl Channel {
             Way::Email(email) => email.deliver(digest, facts).await,
             Way::File(folder) => folder.deliver(digest, facts).await,
             Way::Slack(slack) => slack.deliver(digest, facts).await,
+            Way::SlackBot(bot) => bot.deliver(digest, facts).await,
             Way::Teams(teams) => teams.deliver(digest, facts).await,
             Way::Pagerduty(pagerduty) => pagerduty.deliver(digest, facts).await,
             Way::Webhook(webhook) => webhook.deliver(digest, facts).await,
@@ -137,7 +146,7 @@ impl Channel {
         Ok(match &self.way {
             Way::Email(email) => email.preview(digest, facts)?,
             Way::File(folder) => folder.preview(digest, facts)?,
-            Way::Slack(_) => slack::render(digest, facts).0.into_bytes(),
+            Way::Slack(_) | Way::SlackBot(_) => slack::render(digest, facts).0.into_bytes(),
             Way::Teams(_) => teams::render(digest, facts).0.into_bytes(),
             Way::Pagerduty(_) => pagerduty::preview(digest).into_bytes(),
             Way::Webhook(webhook) => webhook.preview(digest, facts)?.into_bytes(),
@@ -153,6 +162,7 @@ impl Channel {
             }
             Way::File(folder) => folder.check().await,
             Way::Slack(slack) => slack.http.check().await,
+            Way::SlackBot(bot) => bot.check().await,
             Way::Teams(teams) => teams.http.check().await,
             Way::Pagerduty(pagerduty) => pagerduty.http.check().await,
             Way::Webhook(webhook) => webhook.http.check().await,

@@ -65,6 +65,8 @@ pub(crate) enum DeliveryResult {
         answer: String,
         /// Recipients that will never get it, with the reason.
         refused: Vec<String>,
+        /// The thread that the channel's next message belongs to, too; none if that is as it was.
+        thread: Option<String>,
     },
     /// It did not, and trying again can help.
     Later {

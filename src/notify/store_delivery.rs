@@ -36,6 +36,8 @@ pub(crate) struct Claimed {
     pub page: bool,
     /// Recipients or events that are done.
     pub done: Vec<String>,
+    /// The thread of the channel's last message; none if it has none.
+    pub thread: Option<String>,
 }
 
 /// How many deliveries were tried, did not arrive, and are tried again.
@@ -65,7 +67,8 @@ pub(crate) fn claim(
     now: Timestamp,
 ) -> Result<Option<Claimed>, LedgerError> {
     let mut statement = tx.prepare_cached(
-        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending' AS uncertain, tier, done, page, created_at FROM delivery
+        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending' AS uncertain, tier, done, page, created_at,
+           (SELECT thread FROM channel WHERE name = ?1) AS thread FROM delivery
          WHERE channel = ?1 AND (page = 1 OR ?2 = 0)
            AND ((state = 'pending' AND not_before <= ?3) OR (state = 'sending' AND lease_until <= ?3))
            AND NOT EXISTS (SELECT 1 FROM delivery b WHERE b.channel = ?1 AND b.state = 'sending' AND b.lease_until > ?3)
@@ -94,6 +97,7 @@ pub(crate) fn claim(
         tier: found.tier,
         page: found.page,
         done,
+        thread: found.thread,
     }))
 }
 
@@ -106,6 +110,7 @@ struct StoredDelivery {
     done: String,
     page: bool,
     created_at: Timestamp,
+    thread: Option<String>,
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
@@ -118,6 +123,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
         done: row.get("done")?,
         page: row.get("page")?,
         created_at: row.get::<_, Millis>("created_at")?.0,
+        thread: row.get("thread")?,
     })
 }
 
@@ -146,6 +152,9 @@ pub(crate) fn record(
             record_result(tx, &claimed.delivery_id, "sent", Some(now))?;
             fault::clear(tx, &fault, now)?;
             raise_refused_fault(tx, claimed, answer, now)?;
+            if let DeliveryResult::Arrived { thread: Some(thread), .. } = answer {
+                tx.execute("UPDATE channel SET thread = ?2 WHERE name = ?1", [&claimed.channel, thread])?;
+            }
         }
         Fate::Dead => {
             record_result(tx, &claimed.delivery_id, "dead", None)?;
@@ -220,7 +229,7 @@ fn record_result(
 /// Keeps what the peer said, who is done, and whether the digest may have arrived.
 fn note_answer(tx: &Transaction<'_>, claimed: &Claimed, answer: &DeliveryResult) -> Result<(), LedgerError> {
     let (said, refused) = match answer {
-        DeliveryResult::Arrived { answer, refused } => (Some(answer.as_str()), refused.join("; ")),
+        DeliveryResult::Arrived { answer, refused, .. } => (Some(answer.as_str()), refused.join("; ")),
         _ => (None, String::new()),
     };
     let (done, arrived) = match answer {

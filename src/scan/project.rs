@@ -16,6 +16,7 @@ use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::id::bare_project_id;
 use crate::model::time::DAY;
+use crate::progress;
 use crate::scan::intake::IntakeMessage;
 use crate::scan::job_list::{self, JobList, JobListRequest, MOST_DUE};
 use crate::scan::source::{BatchSource, Watched};
@@ -299,13 +300,17 @@ async fn read_due<S: BatchSource>(
 ) -> Result<(), LedgerError> {
     // The client bounds the requests; a few batches more, so that one is at hand whenever a request may be made.
     let turns = Arc::new(Semaphore::new((2 * project.concurrency.max(1)) - 1));
+    progress::expect("reading batches", due.len() as u64);
     let mut waiting = due.into_iter().peekable();
     let mut reading: JoinSet<Result<BatchRead, LedgerError>> = JoinSet::new();
     loop {
         let goes_on = waiting.peek().is_some() && !counts.refused && reading.len() < UNANSWERED;
         tokio::select! {
             biased;
-            Some(joined) = reading.join_next() => counts.add(project.source.as_ref(), unless_panicked(joined)?),
+            Some(joined) = reading.join_next() => {
+                progress::advance();
+                counts.add(project.source.as_ref(), unless_panicked(joined)?);
+            }
             Ok(turn) = Arc::clone(&turns).acquire_owned(), if goes_on => {
                 let Some(due) = waiting.next() else { continue };
                 let (ledger, source, pages) = (ledger.clone(), Arc::clone(&project.source), pages.clone());

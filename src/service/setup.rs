@@ -164,6 +164,7 @@ pub(crate) fn open_channel(config: &ChannelConfig, credentials: &Credentials) ->
             SecretUse::Url => secrets.url = secret,
             SecretUse::Signing => secrets.signing_secret = secret,
             SecretUse::Bearer => secrets.bearer = secret,
+            SecretUse::BotToken => secrets.bot_token = secret,
             SecretUse::RoutingKey => secrets.routing_key = secret,
         }
     }

@@ -33,6 +33,7 @@ mod outage;
 mod outstanding;
 mod plans;
 mod plans_later;
+mod progress;
 mod readme;
 mod reclassify;
 mod reprocess;

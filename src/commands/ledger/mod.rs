@@ -18,6 +18,7 @@ use crate::ledger::time::known_time;
 use crate::ledger::time::millis;
 use crate::ledger::{Ledger, backup, check, open};
 use crate::model::text::count;
+use crate::progress;
 use crate::{complain, say};
 
 /// `ledger`
@@ -49,6 +50,7 @@ pub(crate) async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
     open::reader(path)?;
     let ledger = Ledger::open(path).await?;
     let now = by.now;
+    let bar = progress::show();
     let (messages, joined) = ledger
         .write(move |tx| {
             let done = store_regroup::regroup(tx, now)?;
@@ -57,6 +59,7 @@ pub(crate) async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
             Ok(done)
         })
         .await?;
+    drop(bar);
     ledger.close().await?;
     let messages = count(messages, "message", "messages");
     let joined = count(joined, "group", "groups");
@@ -71,7 +74,9 @@ pub(crate) async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
 pub(crate) fn check(ledger: &Path) -> anyhow::Result<Exit> {
     let connection = open::reader(ledger)?;
     open::refuse_older(&connection)?;
+    let bar = progress::show();
     let found = check::check(&connection)?;
+    drop(bar);
     for line in &found {
         say!("{line}");
     }
@@ -92,7 +97,9 @@ pub(crate) fn check(ledger: &Path) -> anyhow::Result<Exit> {
 /// # Errors
 /// The ledger cannot be read, or the copy cannot be written.
 pub(crate) fn backup(ledger: &Path, target: &Path) -> anyhow::Result<Exit> {
+    let bar = progress::show();
     let bytes = backup::backup(&open::reader(ledger)?, target)?;
+    drop(bar);
     say!("{}: {bytes} bytes", target.display());
     Ok(Exit::Done)
 }

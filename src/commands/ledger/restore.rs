@@ -6,6 +6,7 @@ use crate::actions::act::Person;
 use crate::exit::Exit;
 use crate::ledger::restore::restore;
 use crate::model::text::count;
+use crate::progress;
 use crate::{complain, say};
 
 /// Restores, and says what that means.
@@ -13,7 +14,9 @@ use crate::{complain, say};
 /// # Errors
 /// The service uses the ledger, the file is no ledger or newer than this program, or a file cannot be written.
 pub(crate) fn run(copy: &Path, ledger: &Path, by: &Person) -> anyhow::Result<Exit> {
+    let bar = progress::show();
     let done = restore(copy, ledger, &by.name, by.now)?;
+    drop(bar);
     if !done.discrepancies.is_empty() {
         for line in &done.discrepancies {
             say!("{line}");

@@ -51,5 +51,6 @@ pub fn first_try(digest: &Digest, channel: &str, now: Timestamp) -> DeliveryFact
         uncertain: false,
         tier: Tier::Full,
         done: Vec::new(),
+        thread: None,
     }
 }

@@ -122,6 +122,9 @@ fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
         ("recipe", channel.recipe.is_some(), &[Webhook]),
         ("body-template", channel.body_template.is_some(), &[Webhook]),
         ("template-values", !channel.template_values.is_empty(), &[Webhook]),
+        ("slack-channel", channel.slack_channel.is_some(), &[Slack]),
+        ("token-file", channel.token_file.is_some(), &[Slack]),
+        ("region", channel.region.is_some(), &[Pagerduty]),
         ("routing-key-file", channel.routing_key_file.is_some(), &[Pagerduty]),
         ("dir", channel.dir.is_some(), &[File]),
     ];
@@ -156,6 +159,15 @@ fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
                 "\"none\" sends digests in plain text over the network; use \"required\" or \"implicit\", or set smtp-allow-plaintext = true",
             );
         }
+    }
+    if channel.region.is_some() && channel.url.is_some() {
+        say("region", "either `region` or `url`: leave one out");
+    }
+    if channel.slack_channel.is_some() && channel.url_file.is_some() {
+        say("url-file", "the address of a webhook is not used with `slack-channel`: leave one out");
+    }
+    if channel.slack_channel.is_none() && channel.token_file.is_some() {
+        say("slack-channel", "missing: `token-file` needs it, such as \"C0123456789\"");
     }
     if kind == File && channel.dir.as_ref().is_none_or(|dir| dir.as_os_str().is_empty()) {
         say("dir", "missing: kind = \"file\" needs `dir`, the folder to write to");

@@ -34,6 +34,7 @@ const STEPS: &[&str] = steps![
     "21-cancelled",
     "22-pager-alerts",
     "23-incidents",
+    "24-channel-thread",
 ];
 
 /// The newest schema this program knows.

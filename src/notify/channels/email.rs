@@ -122,7 +122,7 @@ impl Email {
         if done.is_empty() {
             return Err(self.server.all_refused(&refused.join("; ")));
         }
-        Ok(Receipt { answer: sent.answer, refused, done, tier })
+        Ok(Receipt { answer: sent.answer, refused, done, tier, thread: None })
     }
 }
 

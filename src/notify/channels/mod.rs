@@ -6,6 +6,7 @@ pub(crate) mod http;
 pub(crate) mod oauth2;
 pub(crate) mod pagerduty;
 pub(crate) mod slack;
+pub(crate) mod slack_bot;
 pub(crate) mod smtp;
 pub(crate) mod teams;
 pub(crate) mod webhook;

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::config::channel::Region;
 use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
 use crate::model::text::{count, cut_end};
@@ -27,8 +28,14 @@ use crate::triage::digest::model::{Digest, GroupEntry};
 use crate::triage::digest::size_limit::Tier;
 use crate::triage::digest::test_digest::is_trial;
 
-/// Where events go unless `url` says otherwise (EU accounts: `events.eu.pagerduty.com`).
-pub(crate) const ADDRESS: &str = "https://events.pagerduty.com/v2/enqueue";
+/// Where the events of an account go, by its service region.
+pub(crate) fn address(region: Region) -> &'static str {
+    match region {
+        Region::Us => "https://events.pagerduty.com/v2/enqueue",
+        Region::Eu => "https://events.eu.pagerduty.com/v2/enqueue",
+    }
+}
+
 /// Characters of a summary (<https://developer.pagerduty.com/docs/ZG9jOjExMDI5NTgx-send-an-alert-event>).
 pub(crate) const SUMMARY: usize = 1_024;
 /// Characters of a dedup key.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::notify::channels::http::{Http, Plaintext};
 use crate::notify::delivery::{DeliveryFacts, Receipt};
@@ -99,6 +100,32 @@ pub(crate) fn render(digest: &Digest, facts: &DeliveryFacts) -> (String, Tier) {
     }
 }
 
+/// The same as a value, for a message of a bot.
+pub(crate) fn render_value(digest: &Digest, facts: &DeliveryFacts) -> (Value, Tier) {
+    let (text, tier) = render(digest, facts);
+    (serde_json::from_str(&text).expect("it was written as JSON"), tier)
+}
+
+/// The message above a day's thread: the newest state in short.
+pub(crate) fn head(digest: &Digest) -> Value {
+    let view = DigestView::new(&fit(digest, Tier::TotalsOnly));
+    let headline = escape(&DigestView::new(digest).headline, HEADER);
+    let mut blocks =
+        vec![Block::Header { text: SlackText::PlainText { text: headline.clone() } }, section(summary(&view))];
+    blocks.extend(open_button(&view));
+    let foot =
+        format!("All of this day is in the thread. {} {}", escape(&view.digest_id, 60), escape(&view.instance, 60));
+    blocks.push(Block::Context { elements: vec![mrkdwn(foot)] });
+    let message = SlackMessage { text: headline, blocks, unfurl_links: false, unfurl_media: false };
+    serde_json::to_value(&message).expect("string keys and no numbers")
+}
+
+fn open_button(view: &DigestView) -> Option<Block> {
+    let url = view.open_link.clone()?;
+    let text = SlackText::PlainText { text: "Open".to_owned() };
+    Some(Block::Actions { elements: vec![SlackButton { text, url }] })
+}
+
 fn written(message: &SlackMessage) -> String {
     serde_json::to_string(message).expect("string keys and no numbers")
 }
@@ -136,10 +163,7 @@ fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> Strin
     let headline = escape(&view.headline, HEADER);
     blocks.push(Block::Header { text: SlackText::PlainText { text: headline.clone() } });
     blocks.push(section(summary(view)));
-    blocks.extend(view.open_link.iter().map(|url| {
-        let text = SlackText::PlainText { text: "Open".to_owned() };
-        Block::Actions { elements: vec![SlackButton { text, url: url.clone() }] }
-    }));
+    blocks.extend(open_button(view));
     blocks.extend(faults(view).map(section));
     blocks.extend(view.incidents.iter().map(|incident| section(describe_incident(incident))));
     for group in &view.groups {

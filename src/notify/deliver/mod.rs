@@ -20,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::measures::MEASURES;
 use crate::notify::Channel;
-use crate::notify::delivery::DeliveryFacts;
+use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::outbox::{DeliveryResult, Fate};
 use crate::notify::render::words::headline;
 use crate::notify::store_delivery::{self, Claimed};
@@ -43,6 +43,8 @@ pub(crate) struct Try {
     pub tier: u8,
     /// Recipients or events that are done.
     pub done: Vec<String>,
+    /// The thread of the channel's last message; none if it has none.
+    pub thread: Option<String>,
 }
 
 /// Something that takes digests. `notify::Channel` is one; tests have their own.
@@ -84,9 +86,10 @@ impl DigestSender for Channel {
             uncertain: this.uncertain,
             tier: Tier::from_number(this.tier),
             done: this.done,
+            thread: this.thread,
         };
         match self.deliver(content, &facts).await {
-            Ok(receipt) => DeliveryResult::Arrived { answer: receipt.answer, refused: receipt.refused },
+            Ok(Receipt { answer, refused, thread, .. }) => DeliveryResult::Arrived { answer, refused, thread },
             Err(error) if error.too_large() => DeliveryResult::TooLarge {
                 error: error.to_string(),
                 next_tier: error.next_tier(),
@@ -250,6 +253,7 @@ async fn attempt<S: DigestSender>(channel: &S, claimed: &Claimed, now: Timestamp
         uncertain: claimed.uncertain,
         tier: claimed.tier,
         done: claimed.done.clone(),
+        thread: claimed.thread.clone(),
     };
     let sending = channel.send(&claimed.content, this);
     tokio::time::timeout(LONGEST_TRY, sending).await.unwrap_or_else(|_| DeliveryResult::Later {

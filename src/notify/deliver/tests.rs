@@ -8,6 +8,7 @@ use crate::ledger::fault;
 use crate::ledger::tests::seed::{self, t};
 use crate::triage::digest::model::Reason;
 use crate::triage::digest::test_digest::trial;
+use crate::triage::store::channel::{self, KnownChannel};
 use crate::triage::store::digest;
 
 use super::*;
@@ -60,7 +61,7 @@ impl DigestSender for FakeChannel {
         if let Some(gate) = &self.gate {
             gate.notified().await;
         }
-        let taken = DeliveryResult::Arrived { answer: "250 ok".into(), refused: Vec::new() };
+        let taken = DeliveryResult::Arrived { answer: "250 ok".into(), refused: Vec::new(), thread: None };
         self.answers.lock().unwrap().pop_front().unwrap_or(taken)
     }
 }
@@ -157,6 +158,24 @@ async fn what_comes_outside_the_hours_of_a_channel_waits_for_them_and_is_sent_as
 }
 
 #[tokio::test]
+async fn a_channel_learns_the_thread_of_its_last_message() {
+    let world = DeliveryFixture::new().await;
+    let known =
+        KnownChannel { name: "chat".into(), pager: false, since: t(0), greeted: true, gone_at: None, said: true };
+    world.ledger.write(move |tx| channel::upsert(tx, &known)).await.unwrap();
+    let with_thread =
+        DeliveryResult::Arrived { answer: "ok".into(), refused: Vec::new(), thread: Some("{\"head\":1}".into()) };
+    let chat = FakeChannel::new("chat", [with_thread]);
+    for n in 1..=3 {
+        world.enqueue(n, &["chat"], false).await;
+        world.deliver(std::slice::from_ref(&chat), i64::from(n)).await;
+    }
+    let threads: Vec<Option<String>> = chat.got().into_iter().map(|(_, this)| this.thread).collect();
+    let stays = Some("{\"head\":1}".to_owned());
+    assert_eq!(threads, [None, stays.clone(), stays]);
+}
+
+#[tokio::test]
 async fn a_daily_channel_gets_its_news_with_the_daily_digest_or_by_hand() {
     let world = DeliveryFixture::new().await;
     let daily = |at| {
@@ -177,7 +196,11 @@ async fn a_daily_channel_gets_its_news_with_the_daily_digest_or_by_hand() {
 #[tokio::test]
 async fn a_recipient_that_is_refused_is_reported_until_all_get_it() {
     let world = DeliveryFixture::new().await;
-    let partly = DeliveryResult::Arrived { answer: "250 ok".into(), refused: vec!["b…@x: 550 no such user".into()] };
+    let partly = DeliveryResult::Arrived {
+        answer: "250 ok".into(),
+        refused: vec!["b…@x: 550 no such user".into()],
+        thread: None,
+    };
     let mail = FakeChannel::new("mail", [partly]);
     world.enqueue(1, &["mail"], false).await;
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.sent, 1);
@@ -421,7 +444,7 @@ impl DigestSender for Slow {
         while began.elapsed() < LONG {
             tokio::task::yield_now().await;
         }
-        DeliveryResult::Arrived { answer: "250 ok".into(), refused: Vec::new() }
+        DeliveryResult::Arrived { answer: "250 ok".into(), refused: Vec::new(), thread: None }
     }
 }
 

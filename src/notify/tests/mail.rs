@@ -14,6 +14,7 @@ pub(crate) fn facts() -> DeliveryFacts {
         uncertain: false,
         tier: Tier::Full,
         done: Vec::new(),
+        thread: None,
     }
 }
 

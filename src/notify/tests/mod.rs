@@ -12,6 +12,7 @@ mod mail;
 mod oauth2;
 mod recipes;
 mod sample;
+mod slack_bot;
 mod smtp;
 mod smtp_peer;
 mod webhook_schema;

@@ -34,7 +34,10 @@ fn missing(kind: ChannelKind) -> &'static str {
         ChannelKind::Email => {
             "correct its [[channel]]; the password is the credential smtp-password-NAME, secrets of oauth2 are smtp-oauth2-…-NAME"
         }
-        ChannelKind::Slack | ChannelKind::Teams => "put the webhook address into the credential channel-url-NAME",
+        ChannelKind::Slack => {
+            "put the webhook address into the credential channel-url-NAME, or, with slack-channel, the bot token into slack-token-NAME"
+        }
+        ChannelKind::Teams => "put the webhook address into the credential channel-url-NAME",
         ChannelKind::Pagerduty => "put the integration's routing key into the credential routing-key-NAME",
         ChannelKind::Webhook => {
             "correct its [[channel]]; secrets are the credentials channel-url-NAME, webhook-secret-NAME and webhook-bearer-NAME"
