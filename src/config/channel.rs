@@ -103,7 +103,7 @@ pub enum SmtpTls {
 pub struct OnlyConfig {
     /// Group states.
     pub states: Vec<String>,
-    /// "failed", "skipped", "cancelled", "overdue", "missing".
+    /// "failed", "skipped", "cancelled", "overdue", "missing", "duplicate".
     pub kinds: Vec<String>,
     /// Project names.
     pub projects: Vec<String>,

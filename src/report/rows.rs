@@ -197,7 +197,7 @@ impl Lack {
             Kind::Failed => Lack::Failed,
             Kind::Skipped => Lack::Skipped,
             Kind::Cancelled => Lack::Cancelled,
-            Kind::Overdue => Lack::Running,
+            Kind::Overdue | Kind::Duplicate => Lack::Running,
             Kind::Missing => Lack::NotShown,
         }
     }

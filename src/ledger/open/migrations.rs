@@ -31,6 +31,7 @@ const STEPS: &[&str] = steps![
     "18-lookups",
     "19-outstanding",
     "20-cancelled",
+    "21-duplicates",
 ];
 
 /// The newest schema this program knows.

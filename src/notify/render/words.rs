@@ -40,6 +40,7 @@ pub(crate) fn class_meaning(entry: &GroupEntry) -> Option<String> {
         Kind::Missing => {
             return Some("LlamaCloud counts them and does not list them; open the batch in LlamaCloud".to_owned());
         }
+        Kind::Duplicate => return Some("both batches are billed; cancel one of them in LlamaCloud".to_owned()),
         Kind::Failed | Kind::Skipped | Kind::Cancelled => {}
     }
     let recovers = entry.recovered > 0 && matches!(entry.class.as_str(), "permanent-input" | "config" | "cancelled");
