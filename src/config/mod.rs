@@ -13,6 +13,7 @@ pub(crate) mod project;
 pub(crate) mod reprocess;
 pub(crate) mod schedule;
 pub(crate) mod size;
+pub(crate) mod status_page;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub channel: Vec<channel::ChannelConfig>,
     /// When scans and digests happen.
     pub schedule: schedule::ScheduleConfig,
+    /// Where the vendor reports its own incidents.
+    pub status_page: status_page::StatusPageConfig,
     /// What digests hold.
     pub digest: DigestConfig,
     /// Link templates.

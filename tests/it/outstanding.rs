@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::service::Worker;
 use llama_triage::internals::simulator::{
-    BatchPace, Break, Options, ScriptedCause, Submission, World, WorldBuilder, batch_id, default_config, item_id,
-    v2_batch_id,
+    BatchPace, Break, Options, ScriptedCause, SimulatedStatusPage, Submission, World, WorldBuilder, batch_id,
+    default_config, item_id, v2_batch_id,
 };
 use serde_json::Value;
 
@@ -269,4 +269,42 @@ async fn two_running_v2_batches_of_one_directory_process_the_same_items() {
     scan(&mut site.worker().await, &site).await;
     let found = of_kind(&site, "duplicate");
     assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_vendor_reports_is_in_digests_and_reports_and_never_waited_for() {
+    let page = SimulatedStatusPage::start().await.unwrap();
+    let now = Timestamp::now();
+    page.open("Degraded parsing <b>", now - SignedDuration::from_mins(20));
+    let late = WorldBuilder::at(now).batch("b").item("i").fails("it broke").takes(SignedDuration::from_mins(100));
+    let more = format!("[status-page]\nurl = \"{}\"\n{FILE}", page.url());
+    let site = Site::new(late.build(), Options::default(), &more).await;
+    let mut worker = site.worker().await;
+    let (stop, patience) = (tokio_util::sync::CancellationToken::new(), Duration::from_secs(5));
+    let known = |site: &Site| report(site, &["summary"])["rows"][0]["vendor"].clone();
+    // An answer that is not there when a cycle ends is not waited for.
+    let mut at = now;
+    while known(&site) == Value::Array(Vec::new()) {
+        at += SignedDuration::from_secs(61);
+        worker.cycle(at, patience, &stop).await.unwrap();
+    }
+    assert_eq!(
+        (&known(&site)[0]["title"], &known(&site)[0]["status"]),
+        (&"Degraded parsing <b>".into(), &"investigating".into())
+    );
+    let requests = page.requests();
+    worker.cycle(at + SignedDuration::from_secs(59), patience, &stop).await.unwrap();
+    assert_eq!(page.requests(), requests, "once a minute");
+
+    site.cloud.world().advance(SignedDuration::from_mins(50));
+    worker.cycle(now + SignedDuration::from_mins(50), patience, &stop).await.unwrap();
+    let digests = site.texts("SELECT model FROM digest WHERE reasons = 'new'");
+    assert!(digests[0].contains("LlamaCloud reports: Degraded parsing <b> (investigating) since"), "{digests:?}");
+
+    page.answer_after(Duration::from_secs(60));
+    let began = std::time::Instant::now();
+    worker.cycle(now + SignedDuration::from_mins(60), patience, &stop).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    drop(page);
+    worker.cycle(now + SignedDuration::from_mins(70), patience, &stop).await.unwrap();
 }

@@ -118,7 +118,7 @@ pub(crate) fn remarks(digest: &Digest) -> Vec<String> {
 
 /// The subject, at most [`SUBJECT`] characters, facts first, without any outside text.
 ///
-/// What does not fit goes in this order: the digest's id, then the least urgent news.
+/// What does not fit goes in this order: the digest's id, what is wrong with batches, the least urgent news, that there are batches.
 pub(crate) fn subject(digest: &Digest) -> String {
     let instance = one_line(&digest.instance);
     let prefix = match instance.trim() {
@@ -128,8 +128,13 @@ pub(crate) fn subject(digest: &Digest) -> String {
     let news = change_counts(&digest.totals);
     let prefix = if is_trial(digest) { format!("{prefix} TEST, not an alert:") } else { prefix };
     let id = format!(" ({})", cut_end(&one_line(&digest.digest_id), 30));
-    let whole = format!("{prefix} {}{id}", subject_facts(digest, &news));
-    let shorter = (0..=news.len()).rev().map(|kinds| format!("{prefix} {}", subject_facts(digest, &news[..kinds])));
+    let (all, totals) = (news.len(), &digest.totals);
+    let facts = |kinds: usize, batches: &str| format!("{prefix} {}", subject_facts(digest, &news[..kinds], batches));
+    let (batches, counted) = (open_batches(totals), open_batches_counted(totals));
+    let whole = format!("{}{id}", facts(all, &batches));
+    let fewer_kinds = |batches: String| (0..=all).rev().map(move |kinds| (kinds, batches.clone()));
+    let shorter = std::iter::once((all, batches)).chain(fewer_kinds(counted)).chain(fewer_kinds(String::new()));
+    let shorter = shorter.map(|(kinds, batches)| facts(kinds, &batches));
     std::iter::once(whole).chain(shorter).find(|subject| subject.chars().count() <= SUBJECT).unwrap_or(prefix)
 }
 
@@ -139,8 +144,8 @@ fn is_inventory(digest: &Digest) -> bool {
     digest.baseline && totals.new + totals.regressed + totals.escalated + totals.faults == 0
 }
 
-fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)]) -> String {
-    let open = format!("{} open{}", count(digest.totals.open_items, "item", "items"), open_batches(&digest.totals));
+fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)], batches: &str) -> String {
+    let open = format!("{} open{batches}", count(digest.totals.open_items, "item", "items"));
     let is_reminder = digest.changes.iter().any(|e| e.reason == Reason::Reminder);
     if is_inventory(digest) {
         return format!("first inventory - {open}");
@@ -165,6 +170,14 @@ pub(crate) fn open_batches(totals: &Totals) -> String {
         n => format!(", {} {what}", count(n, "batch", "batches")),
     };
     of(totals.overdue_batches, "overdue") + &of(totals.missing_batches, "with missing items")
+}
+
+/// ", 3 batches to check": the same, shorter.
+fn open_batches_counted(totals: &Totals) -> String {
+    match totals.overdue_batches + totals.missing_batches {
+        0 => String::new(),
+        n => format!(", {} to check", count(n, "batch", "batches")),
+    }
 }
 
 /// What matters first, in one sentence.
@@ -287,6 +300,27 @@ pub(crate) fn capitalized(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::triage::digest::test_digest::trial;
+
+    #[test]
+    fn a_subject_says_what_fits_of_batches_and_never_nothing() {
+        let said = |totals: Totals, instance: &str| {
+            let mut digest = trial("", "UTC", jiff::Timestamp::UNIX_EPOCH);
+            (digest.digest_id, digest.instance, digest.baseline) = ("D-20261201-02".into(), instance.into(), true);
+            digest.totals = totals;
+            subject(&digest)
+        };
+        let totals = |overdue_batches, missing_batches| Totals {
+            open_items: 1,
+            overdue_batches,
+            missing_batches,
+            ..Totals::default()
+        };
+        assert_eq!(said(totals(1, 0), ""), "[triage] first inventory - 1 item open, 1 batch overdue (D-20261201-02)");
+        assert_eq!(said(totals(1, 1), ""), "[triage] first inventory - 1 item open, 2 batches to check");
+        let many = Totals { open_items: 123_456_789, ..totals(123, 456) };
+        let shortest = "[triage production-in-europ…] first inventory - 123456789 items open";
+        assert_eq!(said(many, "production-in-europe-west"), shortest);
+    }
 
     #[test]
     fn a_group_whose_retries_recover_is_not_said_to_be_hopeless() {
