@@ -43,7 +43,10 @@ struct Driver<'w> {
     seen: usize,
     account: Account,
     sent: Vec<Sent>,
-    turned: Vec<(Timestamp, String)>,
+    /// When each group began.
+    began: Vec<Timestamp>,
+    /// When each incident was noticed.
+    incidents: Vec<Timestamp>,
     wait_until: i64,
     log: bool,
 }
@@ -79,7 +82,8 @@ pub(crate) fn run(world: &mut World, config: ReprocessConfig, log: bool) {
         seen: 0,
         account: Account::default(),
         sent: Vec::new(),
-        turned: Vec::new(),
+        began: Vec::new(),
+        incidents: Vec::new(),
         wait_until: 0,
         log,
     };
@@ -118,7 +122,7 @@ impl Driver<'_> {
             groups: self.groups.clone(),
             stopped_since: self.account.stopped_since,
             completed_at: completes.then(|| at(minute)),
-            hold: hold(at(minute), &ended, &self.turned),
+            hold: hold(at(minute), &ended, &self.incidents),
             spent,
         };
         let plan = choose(&facts, Selection::Auto, &self.config, at(minute));
@@ -168,7 +172,15 @@ impl Driver<'_> {
         while self.seen < self.items.len() && self.world.documents[self.seen].failed_at <= minute {
             let group = self.world.documents[self.seen].group;
             if self.groups[group].documents == 0 {
-                self.turned.push((at(self.world.documents[self.seen].failed_at), format!("g-{group}")));
+                self.began.push(at(self.world.documents[self.seen].failed_at));
+                // Three groups within ten minutes, as an account without other news has it.
+                let newest = self.began.iter().rev().take(3).collect::<Vec<_>>();
+                if let [last, _, first] = newest[..]
+                    && *last - *first <= SignedDuration::from_mins(10)
+                    && self.incidents.last().is_none_or(|before| at(minute) - *before > SignedDuration::from_hours(1))
+                {
+                    self.incidents.push(at(minute));
+                }
             }
             self.groups[group].documents += 1;
             self.seen += 1;

@@ -5,11 +5,12 @@
 
 use jiff::Timestamp;
 
-use crate::ledger::Connection;
 use crate::ledger::error::LedgerError;
+use crate::ledger::{Connection, Ledger};
 use crate::report::store::error::unknown;
-use crate::report::store::{QueryError, group_named};
+use crate::report::store::{QueryError, group_named, incident_named};
 use crate::triage::store::group_row::{GroupRecord, by_key};
+use crate::triage::store::incident;
 
 /// Who acts, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,35 @@ pub(crate) fn find(tx: &Connection, typed: &str) -> Result<GroupRecord, ActError
         ActError::NotFound(what) => ActError::NotFound(format!("{what}; `llama-triage report groups` lists them")),
         error => error,
     })
+}
+
+/// The ids as typed, with the open groups of an incident where its id (`n-…`, may be shortened) stands.
+///
+/// # Errors
+/// There is no such incident, or none of its groups is open.
+pub(crate) async fn expand_incidents(ledger: &Ledger, typed: &[String]) -> Result<Vec<String>, ActError> {
+    let typed = typed.to_vec();
+    let read = move |connection: &Connection| {
+        let ids = typed.iter().map(|id| match id.starts_with("n-") {
+            true => open_groups(connection, id),
+            false => Ok(vec![id.clone()]),
+        });
+        Ok(ids.collect::<Result<Vec<_>, ActError>>())
+    };
+    Ok(ledger.read(read).await??.concat())
+}
+
+fn open_groups(connection: &Connection, typed: &str) -> Result<Vec<String>, ActError> {
+    let incident_id = incident_named(connection, typed).map_err(ActError::from).map_err(|error| match error {
+        ActError::NotFound(what) => ActError::NotFound(format!("{what}; `llama-triage report incidents` lists them")),
+        error => error,
+    })?;
+    let open = incident::members(connection, &incident_id)?.into_iter().filter(|member| !member.ended);
+    let open: Vec<String> = open.map(|member| member.group_id).collect();
+    match open.is_empty() {
+        true => Err(ActError::Refused(format!("no group of {incident_id} is open"))),
+        false => Ok(open),
+    }
 }
 
 /// The reason without blanks around it.

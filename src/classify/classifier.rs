@@ -1,6 +1,6 @@
 //! Asking the rules what may be done about groups: when they arise, and again when their items or the rules have changed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -60,11 +60,12 @@ pub(crate) fn classify_by_causes(
 
 /// Judges the groups whose items have changed since they were judged; all of them, if the rules have.
 ///
-/// `paging` are the classes that page: a group that gets one is reported again, any other change only shows.
+/// `paging` says whether a class pages, by its name or by the rule that decided it: a group that gets one is reported again, any
+/// other change only shows.
 pub(crate) async fn reclassify_if_due(
     ledger: &Ledger,
     rules: &Rules,
-    paging: &HashSet<String>,
+    paging: &(dyn Fn(&Classified) -> bool + Sync),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let fingerprint = fingerprint(rules);
@@ -102,7 +103,7 @@ fn fingerprint(rules: &Rules) -> String {
 }
 
 /// What a group becomes by these rules: what a person said, else what its causes lead to, else the class of most of its items.
-fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> Reclassification {
+fn reclassification(rules: &Rules, paging: &dyn Fn(&Classified) -> bool, group: Judged) -> Reclassification {
     let decisions: Vec<Decision<'_>> =
         group.said.iter().map(|said| rules.classify(&facts_of(group.kind, said))).collect();
     let mut classes: BTreeMap<String, u64> = BTreeMap::new();
@@ -122,7 +123,7 @@ fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> R
     let words = (!why.is_empty()).then(|| why.join(" · "));
     let percent =
         by_items.filter(|decision| decision.layer == Layer::Model).map(|decision| percent(decision.probability));
-    let turns_paging = paging.contains(&becomes.class) && !paging.contains(&group.has.class);
+    let turns_paging = paging(&becomes) && !paging(&group.has);
     Reclassification { becomes, percent, words, classes, turns_paging, group }
 }
 

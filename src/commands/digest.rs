@@ -43,7 +43,9 @@ impl Decision {
 
     /// Whether it has news beyond groups that are still open.
     pub(crate) fn has_changes(&self) -> bool {
-        let has_changes = |digest: &Digest| digest.baseline || !digest.changes.is_empty() || !digest.faults.is_empty();
+        let has_changes = |digest: &Digest| {
+            digest.baseline || !digest.incidents.is_empty() || !digest.changes.is_empty() || !digest.faults.is_empty()
+        };
         has_changes(&self.whole) || self.messages.iter().any(|(_, content)| has_changes(content))
     }
 
@@ -175,7 +177,8 @@ pub(crate) async fn run<S: DigestSender>(
 ) -> anyhow::Result<(Option<Decision>, DeliverySummary)> {
     let now = request.now;
     recover(ledger, now).await?;
-    let page_only = !request.by_hand && settings.is_quiet(now);
+    let by_hand = request.by_hand;
+    let page_only = !by_hand && settings.is_quiet(now);
     let decided = match triage(ledger, settings, request).await? {
         Some(whole) => {
             let digest_id = whole.digest_id.clone();
@@ -184,7 +187,7 @@ pub(crate) async fn run<S: DigestSender>(
         }
         None => None,
     };
-    let summary = deliver(ledger, channels, Round { now, page_only, patience: PATIENCE }).await?;
+    let summary = deliver(ledger, channels, Round { now, page_only, by_hand, patience: PATIENCE }).await?;
     Ok((decided, summary))
 }
 
@@ -233,7 +236,7 @@ mod tests {
     }
 
     fn mail() -> Route {
-        Route { name: "mail".into(), only: Only::default(), incidents: false }
+        Route { name: "mail".into(), only: Only::default(), pager: false }
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::config::reprocess::ReprocessConfig;
-use crate::config::{Config, check, paths};
+use crate::config::{Config, DigestConfig, check, paths};
 use crate::file_owner;
 
 /// A file with more mistakes than this is not worth listing in full.
@@ -240,7 +240,11 @@ fn plain_message(message: &str) -> String {
 
 /// A list of allowed keys without those that are only known to say what to write instead.
 fn without_gone_keys(place: &str, message: &str) -> String {
-    let gone: &[&str] = if place.starts_with("reprocess.") { &ReprocessConfig::GONE } else { &[] };
+    let gone: &[&str] = match place.split('.').next() {
+        Some("reprocess") => &ReprocessConfig::GONE,
+        Some("digest") => &DigestConfig::GONE,
+        _ => &[],
+    };
     gone.iter().fold(message.to_owned(), |message, key| message.replace(&format!(", `{key}`"), ""))
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod console;
 pub(crate) mod duration;
 pub(crate) mod load;
+pub(crate) mod page;
 pub(crate) mod paths;
 pub(crate) mod project;
 pub(crate) mod reprocess;
@@ -44,6 +45,8 @@ pub struct Config {
     pub status_page: status_page::StatusPageConfig,
     /// What digests hold.
     pub digest: DigestConfig,
+    /// What passes quiet hours and opens an alert at a paging provider.
+    pub page: page::PageConfig,
     /// Link templates.
     pub links: LinksConfig,
     /// Retrying.
@@ -119,10 +122,23 @@ pub struct DigestConfig {
     pub min_gap: Duration,
     /// The most unscheduled digests in 24 hours.
     pub per_day: u32,
-    /// Groups of these classes pass quiet hours and open incidents.
-    pub page_classes: Vec<String>,
     /// Send an "all quiet" digest on Mondays when there is nothing to report.
     pub all_quiet: bool,
+    /// Of an earlier version; see [`DigestConfig::removed_keys`].
+    #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
+    pub(crate) page_classes: Option<Vec<String>>,
+}
+
+impl DigestConfig {
+    /// Keys of earlier versions, as they are written.
+    pub(crate) const GONE: [&str; 1] = ["page-classes"];
+
+    /// The keys of earlier versions that are set, each with what to write instead.
+    pub(crate) fn removed_keys(&self) -> Vec<(&'static str, String)> {
+        let classes = self.page_classes.iter();
+        let said = classes.map(|classes| format!("was replaced: write [page] classes = {classes:?}"));
+        Self::GONE.into_iter().zip(said).collect()
+    }
 }
 
 impl Default for DigestConfig {
@@ -136,8 +152,8 @@ impl Default for DigestConfig {
             quiet_after: days(14),
             min_gap: minutes(15),
             per_day: 12,
-            page_classes: vec!["account".to_owned()],
             all_quiet: false,
+            page_classes: None,
         }
     }
 }
@@ -163,6 +179,11 @@ impl Config {
             (project.name.clone(), host)
         });
         Linker::new(self.links.templates.clone(), hosts.collect())
+    }
+
+    /// The classes that page: those of `[page]`, or what an earlier version's key says.
+    pub(crate) fn page_classes(&self) -> &[String] {
+        self.digest.page_classes.as_deref().unwrap_or(&self.page.classes)
     }
 
     /// Where people reach the console, without a trailing slash; none if it is not configured.

@@ -13,7 +13,7 @@ use crate::console::acts::{act, ask, done};
 use crate::console::answer::{Asked, page, problem, with_status};
 use crate::console::desk::render_alone;
 use crate::console::guard::guard;
-use crate::console::pages::{Pairs, audit, batch, digest, group, groups, home, item, plans, search};
+use crate::console::pages::{Pairs, audit, batch, digest, group, groups, home, incidents, item, plans, search};
 use crate::console::templates::style;
 use crate::console::{Console, Visitor, log_in, record_page};
 
@@ -33,6 +33,8 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
                 page(to, move |desk| group::show(desk, &id, &query))
             }),
         )
+        .route("/incidents", get(|to: Asked, Query(query): Query<Pairs>| page(to, move |d| incidents::list(d, &query))))
+        .route("/n/{id}", get(|to: Asked, Path(id): Path<String>| page(to, move |desk| incidents::show(desk, &id))))
         .route("/i/{id}", get(|to: Asked, Path(id): Path<String>| page(to, move |desk| item::show(desk, &id))))
         .route("/i/{id}/record", get(record_page::show))
         .route("/act", get(ask::ask).post(act::act))

@@ -46,6 +46,8 @@ use crate::model::links::linker::Linker;
 use crate::rate_limit::RateLimit;
 use crate::report::store::ConfiguredBudget;
 use crate::scan::source::Watched;
+use crate::triage::page::policy::PagePolicy;
+use crate::triage::settings::page_policy;
 
 /// Pages that are made at once: reading is quick, and scans need the disk.
 const MOST_READS: usize = 8;
@@ -62,8 +64,8 @@ pub(crate) struct ConsoleSetup {
     pub(crate) retry_settings: Option<ReprocessConfig>,
     /// The budget as configured.
     pub(crate) budget: ConfiguredBudget,
-    /// Classes that page.
-    pub(crate) page_classes: Vec<String>,
+    /// What pages.
+    pub(crate) page: PagePolicy,
     /// The projects, with the key that job records are asked with; none without a configuration.
     pub(crate) projects: Vec<Watched<Cloud>>,
     /// What plans are made with; none without a configuration.
@@ -95,7 +97,7 @@ impl ConsoleSetup {
                 per_hour: Some(config.reprocess.per_hour.into()),
                 per_day: Some(config.reprocess.per_day.into()),
             },
-            page_classes: config.digest.page_classes.clone(),
+            page: page_policy(config, &rules).unwrap_or_default(),
             projects,
             retries: Some(RetrySetup { rules, config: config.reprocess.clone() }),
         }
@@ -109,7 +111,7 @@ impl ConsoleSetup {
             linker: Linker::shipped(),
             retry_settings: None,
             budget: ConfiguredBudget::default(),
-            page_classes: Vec::new(),
+            page: PagePolicy::default(),
             projects: Vec::new(),
             retries: None,
         }

@@ -36,6 +36,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("home.html", include_str!("templates/home.html.j2")),
         ("groups.html", include_str!("templates/groups.html.j2")),
         ("group.html", include_str!("templates/group.html.j2")),
+        ("incidents.html", include_str!("templates/incidents.html.j2")),
+        ("incident.html", include_str!("templates/incident.html.j2")),
         ("item.html", include_str!("templates/item.html.j2")),
         ("record.html", include_str!("templates/record.html.j2")),
         ("batch.html", include_str!("templates/batch.html.j2")),

@@ -117,7 +117,7 @@ impl Grouper {
             return form;
         }
         let form = with_reason(subject, Form::of(seed, text, tokens, cut));
-        let taken = self.index.matching(&form);
+        let taken = self.index.taken_in(&form);
         let index = match taken {
             Some(template) => template,
             None if self.index.is_full() => return self.overflow_group(subject.kind),

@@ -2,7 +2,7 @@
 //!
 //! Call [`raise`] whenever a fault is seen and [`clear`] when it is over; a digest reports the
 //! beginning and the end once each. A fault that recurs within an hour, before its end was reported, simply goes on,
-//! for its incident, too, which ends only after that hour; one that recurs later is reported again, as news like any
+//! for its alert, too, which ends only after that hour; one that recurs later is reported again, as news like any
 //! other, for no one waits for the daily digest to learn that it was over between.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::ledger::time::Millis;
 use crate::model::fault::Fault;
 use crate::model::time::HOUR;
 
-/// How long a fault must have been over to be news when it recurs, and for its incident to end, in milliseconds.
+/// How long a fault must have been over to be news when it recurs, and for its alert to end, in milliseconds.
 const OVER: i64 = HOUR;
 
 /// The value of `announced` if only an earlier beginning was reported, whose end may still be unreported.
@@ -105,8 +105,8 @@ impl KnownFault {
     }
 }
 
-/// Faults that ended an hour ago or earlier, whose incidents are still open.
-pub(crate) fn ended_with_open_incident(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
+/// Faults that ended an hour ago or earlier, whose alerts are still open.
+pub(crate) fn ended_with_open_alert(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at, scope FROM worker_fault
          WHERE announced IS NOT NULL AND ended_at <= ?1 - ?2 AND over_told IS NULL ORDER BY since, fault",
@@ -115,7 +115,7 @@ pub(crate) fn ended_with_open_incident(connection: &Connection, now: Timestamp) 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes that the incidents of these faults, which are over, were asked to end.
+/// Notes that the alerts of these faults, which are over, were asked to end.
 pub(crate) fn mark_resolve_sent(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
     for fault in faults {
         tx.execute("UPDATE worker_fault SET over_told = ?2 WHERE fault = ?1", params![fault.fault, Millis(now)])?;
@@ -123,7 +123,7 @@ pub(crate) fn mark_resolve_sent(tx: &Transaction<'_>, faults: &[Fault], now: Tim
     Ok(())
 }
 
-/// The faults that are over and whose incidents were asked to end.
+/// The faults that are over and whose alerts were asked to end.
 pub(crate) fn resolve_sent(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT fault FROM worker_fault WHERE over_told IS NOT NULL AND ended_at IS NOT NULL")?;
@@ -137,7 +137,7 @@ fn fault(row: &Row<'_>) -> rusqlite::Result<Fault> {
         text: row.get("text")?,
         since: row.get::<_, Millis>("since")?.0,
         ended: row.get::<_, Option<Millis>>("ended_at")?.is_some(),
-        incident_scope: row.get("scope")?,
+        alert_scope: row.get("scope")?,
     })
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn check_copy(tx: &Transaction<'_>, place: &FileIdentity) -> Result<O
 
 /// Gives the ledger another id.
 ///
-/// Digests and incidents that were decided under the id before keep it.
+/// Digests and alerts that were decided under the id before keep it.
 pub(crate) fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
     let before = id(tx)?;
     let id: String = tx.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;

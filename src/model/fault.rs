@@ -14,7 +14,7 @@ pub struct Fault {
     pub since: Timestamp,
     /// Whether it has ended.
     pub ended: bool,
-    /// Under which scope its incident is known at a paging provider; none where the digest's own applies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub incident_scope: Option<String>,
+    /// Under which scope its alert is known at a paging provider; none where the digest's own applies.
+    #[serde(rename = "incident_scope", default, skip_serializing_if = "Option::is_none")]
+    pub alert_scope: Option<String>,
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::model::item::Kind;
 use crate::report::history::RetryRow;
-use crate::report::rows::{BatchRow, GroupRow, ItemRow};
+use crate::report::rows::{BatchRow, GroupRow, IncidentRow, ItemRow};
 
 /// All about one group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -100,6 +100,37 @@ pub(crate) struct Remark {
     pub until: Option<Timestamp>,
     /// Whether it holds now; notes always do.
     pub active: bool,
+}
+
+/// All about one incident.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct IncidentDetail {
+    /// What the list shows.
+    #[serde(flatten)]
+    pub incident: IncidentRow,
+    /// The arithmetic: which groups, which share, and from when on that is an incident.
+    pub why: String,
+    /// Its groups, in the order in which they began.
+    pub members: Vec<IncidentMember>,
+}
+
+/// A group of an incident.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct IncidentMember {
+    /// The group.
+    pub group_id: String,
+    /// What a user would call it.
+    pub title: String,
+    /// What may be done about it.
+    pub class: String,
+    /// Event time of its first failure in the incident.
+    pub began_at: Timestamp,
+    /// It was known before, and escalated.
+    pub escalated: bool,
+    /// Items that failed in it since.
+    pub items: u64,
+    /// Items open now.
+    pub open_items: u64,
 }
 
 /// One item with its whole time line.

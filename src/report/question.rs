@@ -21,6 +21,10 @@ pub enum Question {
     Groups,
     /// All about one group.
     Group,
+    /// Which groups began to fail together?
+    Incidents,
+    /// All about one incident.
+    Incident,
     /// Which items failed or were skipped?
     Items,
     /// The history of one item.
@@ -111,6 +115,7 @@ impl Question {
     pub fn subject(self) -> Option<&'static str> {
         match self {
             Group => Some("a group id"),
+            Incident => Some("an incident id"),
             Item | Record => Some("an item id"),
             Batch => Some("a batch id"),
             Sql => Some("a SELECT statement"),
@@ -151,7 +156,7 @@ impl Question {
             (Batches, "failed") => "most failed items first",
             (Batches, "share") => "largest failed share first",
             (Batches, "open") => "most failures first",
-            (Batches | Digests | Deliveries | Audit, _) => "newest first",
+            (Incidents | Batches | Digests | Deliveries | Audit, _) => "newest first",
             (Item, _) => "oldest event first",
             (Skipped, _) => "action needed first, then most items",
             (Missing, _) => "batches first, then newest failure first",
@@ -160,7 +165,7 @@ impl Question {
             (Retries, _) if matches!(by, None | Some("attempt" | "day")) => "newest first",
             (Retries, _) => "most attempts first",
             (Mttr, _) => "most episodes first",
-            (Summary | Group | Record | Batch | Sql, _) => return None,
+            (Summary | Group | Incident | Record | Batch | Sql, _) => return None,
         })
     }
 
@@ -178,6 +183,7 @@ impl Question {
     pub fn states(self) -> &'static [&'static str] {
         match self {
             Groups => &["new", "ongoing", "regressed", "escalating", "resolved"],
+            Incidents => &["open", "over"],
             Items | Skipped => &["open", "retrying", "recovered", "dismissed", "ignored"],
             Retries => &[
                 "running",
@@ -222,13 +228,15 @@ impl FilterName {
     /// The questions that take it.
     pub fn questions(self) -> &'static [Question] {
         match self {
-            FilterName::Since | FilterName::Until => {
-                &[Summary, Groups, Group, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit]
-            }
-            FilterName::State => &[Groups, Items, Batches, Skipped, Retries, Deliveries],
+            FilterName::Since | FilterName::Until => &[
+                Summary, Groups, Group, Incidents, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries,
+                Audit,
+            ],
+            FilterName::State => &[Groups, Incidents, Items, Batches, Skipped, Retries, Deliveries],
             FilterName::Kind => &[Summary, Groups, Items, Batches, Trend, Retries, Mttr],
             FilterName::Class => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries, Mttr],
-            FilterName::Project | FilterName::JobType | FilterName::Directory => {
+            FilterName::Project => &[Summary, Groups, Incidents, Items, Batches, Skipped, Missing, Trend, Retries],
+            FilterName::JobType | FilterName::Directory => {
                 &[Summary, Groups, Items, Batches, Skipped, Missing, Trend, Retries]
             }
             FilterName::Batch => &[Summary, Groups, Items, Batches, Skipped, Missing, Trend, Retries],
@@ -238,9 +246,10 @@ impl FilterName {
             FilterName::By => &[Trend, Retries, Mttr],
             FilterName::Bucket => &[Trend],
             FilterName::Sort => &[Groups, Items, Batches],
-            FilterName::Limit => {
-                &[Groups, Items, Item, Batches, Skipped, Missing, Trend, Retries, Mttr, Digests, Deliveries, Audit, Sql]
-            }
+            FilterName::Limit => &[
+                Groups, Incidents, Items, Item, Batches, Skipped, Missing, Trend, Retries, Mttr, Digests, Deliveries,
+                Audit, Sql,
+            ],
             FilterName::Failed => &[Deliveries],
         }
     }
@@ -268,7 +277,7 @@ mod tests {
             assert_eq!(question.order(None, None), said[0]);
         }
         for question in Question::VARIANTS.iter().copied() {
-            let one = matches!(question, Summary | Group | Record | Batch | Sql);
+            let one = matches!(question, Summary | Group | Incident | Record | Batch | Sql);
             assert_eq!(question.order(None, None).is_none(), one, "{question:?}");
         }
     }

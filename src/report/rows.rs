@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 use crate::model::links::linker::Links;
+use crate::triage::digest::incident::IncidentState;
 
 /// One group, as `report groups` answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,12 +53,47 @@ pub(crate) struct GroupRow {
     pub failures_before_window: Option<u64>,
     /// What its retries have shown and what goes next, with the numbers; none if it was never retried.
     pub retry_outlook: Option<String>,
+    /// The incident that its newest episode is part of; none if of none.
+    pub incident_id: Option<String>,
     /// The newest note people left.
     pub note: Option<String>,
     /// The person or team that its newest episode is assigned to; none if it is assigned to no one.
     pub assigned: Option<String>,
     /// The address of that episode's ticket; none if there is none.
     pub ticket: Option<String>,
+    /// `console`: its page, where the address of the console is configured.
+    pub links: Links,
+}
+
+/// One incident, as `report incidents` answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct IncidentRow {
+    /// `n-…`
+    pub incident_id: String,
+    /// Where it stands.
+    pub state: IncidentState,
+    /// Event time of the first failure of the group that began first.
+    pub started_at: Timestamp,
+    /// That of the last failure, once it is over; none while it is open.
+    pub ended_at: Option<Timestamp>,
+    /// The projects that its groups were seen in.
+    pub projects: Vec<String>,
+    /// Its groups, in the order in which they began.
+    pub groups: Vec<String>,
+    /// Items that failed in them since it started.
+    pub items: u64,
+    /// Items that ended in its projects in that time, those included.
+    pub ended_items: u64,
+    /// The share of the one in the other, from 0 to 1.
+    pub share: f64,
+    /// Items of its groups that are open or being retried now.
+    pub open_items: u64,
+    /// Its items by the class of their group.
+    pub classes: BTreeMap<String, u64>,
+    /// Whether all its open groups are acknowledged.
+    pub acked: bool,
+    /// The person or team that all its open groups are assigned to; none if they are not.
+    pub assigned: Option<String>,
     /// `console`: its page, where the address of the console is configured.
     pub links: Links,
 }

@@ -14,7 +14,7 @@ use crate::report::rows::GroupRow;
 /// The one row of `report summary`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct SummaryRow {
-    /// The ledger's id, part of every id in digests and incidents.
+    /// The ledger's id, part of every id in digests and alerts.
     pub ledger_id: String,
     /// Failed and skipped items by state, and cancelled ones among the ignored.
     pub items: ItemCounts,

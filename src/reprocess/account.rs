@@ -11,7 +11,7 @@ use crate::model::class::Class;
 use crate::reprocess::Reprocess;
 use crate::reprocess::policy::hold::{Account, HoldReason, hold, is_proven};
 use crate::reprocess::store::account;
-use crate::reprocess::store::project_health::{completion_since, ended, recent_failures, turned};
+use crate::reprocess::store::project_health::{completion_since, ended, fresh_incidents, recent_failures};
 use crate::scan::source::Watched;
 
 /// Older failures for the account say nothing about now; the next POST shows it.
@@ -19,9 +19,6 @@ const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// Retries that ended since are looked at for a storm: its hold may have begun with the oldest.
 const STORM_SEEN: SignedDuration = SignedDuration::from_hours(2);
-
-/// Groups that turned since are looked at for an incident: its hold may have begun with the oldest, and is over then.
-const INCIDENT_SEEN: SignedDuration = SignedDuration::from_hours(1);
 
 impl Reprocess<'_> {
     /// The account of a project by what was seen lately.
@@ -79,7 +76,7 @@ pub(crate) fn hold_of(
     now: Timestamp,
 ) -> Result<Option<(HoldReason, Timestamp)>, LedgerError> {
     let ended = ended(connection, project, now - STORM_SEEN)?;
-    Ok(hold(now, &ended, &turned(connection, project, now - INCIDENT_SEEN)?))
+    Ok(hold(now, &ended, &fresh_incidents(connection, project)?))
 }
 
 /// Resumes once work of the account that began after the stop completes, or once a refused key was replaced.

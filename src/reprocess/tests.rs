@@ -37,7 +37,7 @@ fn read_all(seed: &Seed, now: Timestamp, since: Timestamp, baseline: bool) {
     let asked = Asked { group_id: "g", project: "prod", parameters: None };
     assert!(history::of_group(connection, asked).unwrap().is_some());
     history::retried(connection).unwrap();
-    project_health::turned(connection, "prod", since).unwrap();
+    project_health::fresh_incidents(connection, "prod").unwrap();
     project_health::ended(connection, "prod", since).unwrap();
     project_health::recent_failures(connection, "prod", since).unwrap();
     budget_usage::until(connection, now).unwrap();

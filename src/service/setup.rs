@@ -20,6 +20,7 @@ use crate::model::schedule::overdue::OverdueLimit;
 use crate::notify::Channel;
 use crate::notify::delivery::ChannelSecrets;
 use crate::notify::heartbeat::Heartbeat;
+use crate::notify::hours::ChannelHours;
 use crate::scan::source::Watched;
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -59,7 +60,7 @@ impl Setup {
         let watched = config.project.iter().map(|project| watch(project, overdue, credentials, &transport));
         let projects = usable(watched, &mut wrong);
         let channels =
-            usable(config.channel.iter().map(|channel| open_channel(channel, credentials).map(Arc::new)), &mut wrong);
+            usable(config.channel.iter().map(|channel| open_with_hours(channel, &config, credentials)), &mut wrong);
         let status_page = config.status_page.address(&config.project).map(|url| StatusPage::new(&url)).transpose()?;
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
         let secret = credentials.llamacloud_webhook_secret(config.service.webhook_secret_file.as_deref());
@@ -148,6 +149,16 @@ fn watch(
     })
 }
 
+fn open_with_hours(
+    channel: &ChannelConfig,
+    config: &Config,
+    credentials: &Credentials,
+) -> anyhow::Result<Arc<Channel>> {
+    let hours =
+        ChannelHours::new(channel, &config.schedule).with_context(|| format!("channel \"{}\"", channel.name))?;
+    Ok(Arc::new(open_channel(channel, credentials)?.during(hours)))
+}
+
 /// The channel of one `[[channel]]`, with its secrets.
 ///
 /// # Errors
@@ -162,8 +173,12 @@ pub(crate) fn open_channel(config: &ChannelConfig, credentials: &Credentials) ->
             credentials.channel_secret(config, *use_for).with_context(|| format!("channel \"{}\"", config.name))?;
         match use_for {
             SecretUse::SmtpPassword => secrets.smtp_password = secret,
+            SecretUse::OauthSecret => secrets.oauth2_secret = secret,
+            SecretUse::OauthRefreshToken => secrets.oauth2_refresh_token = secret,
+            SecretUse::OauthKey => secrets.oauth2_key = secret,
             SecretUse::Url => secrets.url = secret,
             SecretUse::Signing => secrets.signing_secret = secret,
+            SecretUse::Bearer => secrets.bearer = secret,
             SecretUse::RoutingKey => secrets.routing_key = secret,
         }
     }

@@ -16,6 +16,10 @@ pub(crate) struct Health {
     pub open_items: Vec<(String, String, u64)>,
     /// Groups with open items.
     pub open_groups: u64,
+    /// Incidents that are open.
+    pub open_incidents: u64,
+    /// Items that failed in them.
+    pub incident_items: u64,
     /// Deliveries by channel and state.
     pub deliveries: Vec<(String, String, u64)>,
     /// Channels whose newest settled delivery is dead.
@@ -45,6 +49,11 @@ pub(crate) fn read(connection: &Connection) -> Result<Health, LedgerError> {
              WHERE merged_into IS NULL GROUP BY kind, class HAVING sum(open_items) > 0",
         )?,
         open_groups: one(connection, "SELECT count(*) FROM error_group WHERE merged_into IS NULL AND open_items > 0")?,
+        open_incidents: one(connection, "SELECT count(*) FROM incident WHERE end_announced = 0 AND ended_at IS NULL")?,
+        incident_items: one(
+            connection,
+            "SELECT coalesce(sum(items), 0) FROM incident WHERE end_announced = 0 AND ended_at IS NULL",
+        )?,
         deliveries: triples(connection, "SELECT channel, state, count(*) FROM delivery GROUP BY channel, state")?,
         dead_channels: dead_channels(connection)?,
         scan_faults: scan_faults(connection)?,

@@ -15,6 +15,7 @@ use crate::ledger::audit::{self, Act};
 use crate::llamacloud::Cloud;
 use crate::measures::MEASURES;
 use crate::model::batch_api::BatchApi;
+use crate::model::classified::Classified;
 use crate::notify::deliver;
 use crate::reprocess::store::intent;
 use crate::scan::source::Watched;
@@ -124,7 +125,9 @@ impl Worker {
         let classify = |first: &Subject<'_>| classify(rules, first);
         let scans = scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?;
         scans.iter().for_each(|scan| MEASURES.add_scan(&scan.project, scan.took));
-        reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
+        let policy = &self.setup.triage.page;
+        let pages = |one: &Classified| policy.class_pages(&one.class, one.rule.as_deref());
+        reclassify_if_due(&self.ledger, rules, &pages, now).await?;
         let scanned = self.setup.config.project.iter().filter(|project| names.contains(&project.name));
         let addresses: Vec<_> = scanned.map(|project| (project.name.clone(), project.base_url.clone())).collect();
         self.ledger.write(move |tx| project::locate(tx, &addresses)).await?;

@@ -17,12 +17,14 @@ use crate::triage::decide::Announced;
 use crate::triage::digest::build::{self, only_entries, pick_different};
 use crate::triage::digest::channel_filter::{filter_digest, without_own_fault};
 use crate::triage::digest::identity::with_scopes;
-use crate::triage::digest::merge::{merge, merge_incidents};
-use crate::triage::digest::model::{Digest, Reason, Sample};
+use crate::triage::digest::incident::{IncidentEntry, IncidentState};
+use crate::triage::digest::merge::{merge, merge_alerts};
+use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample};
 use crate::triage::digest::size_limit::keep;
 use crate::triage::group_cases::{Context, GroupCase, Inventory};
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::group_row::{self, SampleItem};
+use crate::triage::store::pager_alert::{self, AlertSubject};
 use crate::triage::store::{ack, announcement, digest, incident, outbox};
 
 /// The reason of a digest that only some channels get: new ones, and those that stand in for others.
@@ -76,7 +78,10 @@ pub(crate) fn store_extras(
     for route in &context.settings.routes {
         let Some(extra) = extras.of(route) else { continue };
         let extended = add_extra(bare, route, extra);
-        let says = !extended.changes.is_empty() || !extended.still_open.is_empty() || !extended.faults.is_empty();
+        let says = !extended.incidents.is_empty()
+            || !extended.changes.is_empty()
+            || !extended.still_open.is_empty()
+            || !extended.faults.is_empty();
         let own = if says { content(tx, context, route, &extended)? } else { None };
         let own = own.map(|content| cut_to_size(context.settings, &content));
         contents.extend(merge_handover(&extended, route, own, Some(extra)).map(|content| (route, content)));
@@ -98,7 +103,7 @@ fn cut_to_size(settings: &TriageSettings, digest: &Digest) -> Digest {
 fn merge_handover(all: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
     let Some((extra, handed)) = extra.and_then(|extra| Some((extra, extra.handed.as_ref()?))) else { return own };
     let own = own.unwrap_or_else(|| empty_digest(all));
-    let joined = if route.incidents { merge_incidents(handed, &own) } else { merge(handed, &own) };
+    let joined = if route.pager { merge_alerts(handed, &own) } else { merge(handed, &own) };
     // A new channel's own part holds everything that is open, so what both parts left out would count twice.
     Some(if extra.is_new { build::recount_left_out(joined, all) } else { joined })
 }
@@ -114,10 +119,11 @@ fn enqueue(
     for (route, mut content) in contents {
         fill(&mut content, details);
         let handed = extras.of(route).is_some_and(|extra| extra.page);
-        let page = handed || content.changes.iter().any(|entry| entry.page);
-        let whom = if route.incidents { outbox::For::Incidents } else { outbox::For::Readers };
-        if route.incidents {
-            content = note_incidents(tx, context, route, content, cases)?;
+        let pages = |entry: &IncidentEntry| entry.page && entry.reason.is_alarm();
+        let page = handed || content.changes.iter().any(|entry| entry.page) || content.incidents.iter().any(pages);
+        let whom = if route.pager { outbox::For::Pager } else { outbox::For::Readers };
+        if route.pager {
+            content = note_alerts(tx, context, route, content, cases)?;
         }
         outbox::enqueue(tx, &route.name, &content, whom, page, context.moment.now)?;
     }
@@ -126,7 +132,7 @@ fn enqueue(
 
 /// What a channel gets of the digest; none if it has nothing to report to that channel.
 ///
-/// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them. Before the
+/// A pager channel gets what opens them; their ends do not wait for a digest, and `page::alerts` sends them. Before the
 /// first inventory was sent it gets nothing: a problem during the installation must not page.
 fn content(
     tx: &Transaction<'_>,
@@ -134,17 +140,24 @@ fn content(
     route: &Route,
     draft: &Digest,
 ) -> Result<Option<Digest>, LedgerError> {
-    if !route.incidents {
+    if !route.pager {
         return Ok(filter_digest(draft, &route.only));
     }
     if context.inventory != Inventory::Told {
         return Ok(None);
     }
     let known = fault::resolve_sent(tx)?;
-    let mut paging = only_entries(draft, |entry| entry.page && entry.reason != Reason::Resolved);
+    // The alert of an incident stands for those of its groups.
+    let is_of_paging_incident = |entry: &GroupEntry| {
+        let id = entry.incident_id.as_ref();
+        draft.incidents.iter().any(|incident| incident.page && Some(&incident.incident_id) == id)
+    };
+    let pages = |entry: &GroupEntry| entry.page && entry.reason != Reason::Resolved && !is_of_paging_incident(entry);
+    let mut paging = only_entries(draft, pages);
+    paging.incidents.retain(|incident| incident.page && incident.reason.is_alarm());
     paging.still_open.clear();
     paging.faults.retain(|fault| !(fault.ended && known.contains(&fault.fault)));
-    let nothing = paging.changes.is_empty() && paging.faults.is_empty();
+    let nothing = paging.incidents.is_empty() && paging.changes.is_empty() && paging.faults.is_empty();
     Ok(if nothing { None } else { filter_digest(&paging, &route.only) })
 }
 
@@ -152,26 +165,42 @@ fn case_of<'c>(cases: &'c [GroupCase], group_id: &str) -> Option<&'c GroupCase> 
     cases.iter().find(|case| case.row.group_id == group_id)
 }
 
-/// Notes the incidents that a channel opens, and writes down under which scope each is known.
-fn note_incidents(
+/// Notes the alerts that a channel opens, and writes down under which scope each is known.
+fn note_alerts(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     route: &Route,
     mut content: Digest,
     cases: &[GroupCase],
 ) -> Result<Digest, LedgerError> {
-    let own = content.incident_scope().to_owned();
+    let own = content.alert_scope().to_owned();
     for entry in content.changes.iter_mut().filter(|entry| entry.state != GroupState::Resolved) {
         let Some(case) = case_of(cases, &entry.group_id) else { continue };
-        let (key, episode) = (case.row.group_key, entry.episode);
-        let scope = match &entry.incident_scope {
-            Some(scope) => scope.clone(),
-            None => incident::scope(tx, &route.name, key, episode)?.unwrap_or_else(|| own.clone()),
-        };
-        incident::open(tx, &route.name, key, episode, &scope, context.moment.now)?;
-        entry.incident_scope = Some(scope);
+        let subject = AlertSubject::Group { group_key: case.row.group_key, episode: entry.episode };
+        open_alert(tx, context, route, &subject, (&mut entry.alert_scope, &own))?;
+    }
+    for entry in content.incidents.iter_mut().filter(|entry| entry.reason.is_alarm()) {
+        let subject = AlertSubject::Incident(entry.incident_id.clone());
+        open_alert(tx, context, route, &subject, (&mut entry.alert_scope, &own))?;
     }
     Ok(with_scopes(&content))
+}
+
+/// Notes an alert under the scope that it has, that it is known under, or else the ledger's own.
+fn open_alert(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    subject: &AlertSubject,
+    (alert_scope, own): (&mut Option<String>, &str),
+) -> Result<(), LedgerError> {
+    let scope = match alert_scope.take() {
+        Some(scope) => scope,
+        None => pager_alert::scope(tx, &route.name, subject)?.unwrap_or_else(|| own.to_owned()),
+    };
+    pager_alert::open(tx, &route.name, subject, &scope, context.moment.now)?;
+    *alert_scope = Some(scope);
+    Ok(())
 }
 
 /// What only shown entries have: history and samples.
@@ -261,7 +290,11 @@ fn mark_announced(
             ack::end_all(tx, case.row.group_key, "escalated", now)?;
         }
     }
-    fault::mark_announced(tx, &draft.faults, &draft.digest_id, draft.incident_scope())?;
+    for entry in &draft.incidents {
+        let (paged, ended) = (entry.page && entry.reason.is_alarm(), entry.state == IncidentState::Over);
+        incident::mark_announced(tx, &entry.incident_id, &draft.digest_id, paged, ended)?;
+    }
+    fault::mark_announced(tx, &draft.faults, &draft.digest_id, draft.alert_scope())?;
     let inventory_waits = !draft.baseline && cases.iter().any(is_inventory);
     if matches!(context.inventory, Inventory::Until(_)) && !inventory_waits {
         crate::ledger::meta::set_meta(tx, "baseline_digest", &draft.digest_id)?;

@@ -15,14 +15,17 @@ use crate::model::fault::Fault;
 use crate::model::text::local;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{by_urgency, count_changes};
+use crate::triage::digest::incident::{IncidentEntry, IncidentReason};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
 use crate::triage::digest::remark::Remark;
 use crate::triage::group_cases::{Context, GroupCase};
 use crate::triage::group_entry;
 use crate::triage::handover::{self, Handed};
+use crate::triage::incident::entry::entry as incident_entry;
+use crate::triage::incident::track::IncidentCase;
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::channel::{self, KnownChannel};
-use crate::triage::store::incident;
+use crate::triage::store::pager_alert::{self, AlertSubject};
 
 /// Notes which channels came and went since the last triage.
 pub(crate) fn note(
@@ -35,13 +38,13 @@ pub(crate) fn note(
     let known = channel::all(tx)?;
     for route in &settings.routes {
         let same = |known: &&KnownChannel| known.name == route.name && known.gone_at.is_none();
-        if known.iter().find(same).is_some_and(|known| known.incidents == route.incidents) {
+        if known.iter().find(same).is_some_and(|known| known.pager == route.pager) {
             continue;
         }
-        let (name, incidents) = (route.name.clone(), route.incidents);
+        let (name, pager) = (route.name.clone(), route.pager);
         channel::upsert(
             tx,
-            &KnownChannel { name, incidents, since: now, greeted: is_first, gone_at: None, said: is_first },
+            &KnownChannel { name, pager, since: now, greeted: is_first, gone_at: None, said: is_first },
         )?;
         if !is_first {
             record(tx, "channel-added", &route.name, now)?;
@@ -90,8 +93,10 @@ pub(crate) fn changes(before: &[KnownChannel], after: &[KnownChannel]) -> Vec<St
 pub(crate) struct Extra {
     /// It came since the last digest, and does not know what is open.
     pub(crate) is_new: bool,
-    /// Groups that are open: for readers to list, for a channel with incidents to open.
+    /// Groups that are open: for readers to list, for a pager channel to open.
     open: Vec<GroupEntry>,
+    /// Incidents that page and are open, for a pager channel to open.
+    incidents: Vec<IncidentEntry>,
     /// Worker faults that last.
     faults: Vec<Fault>,
     /// Undelivered news of removed channels.
@@ -102,7 +107,7 @@ pub(crate) struct Extra {
 
 impl Extra {
     fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.faults.is_empty() && self.handed.is_none()
+        self.open.is_empty() && self.incidents.is_empty() && self.faults.is_empty() && self.handed.is_none()
     }
 }
 
@@ -119,7 +124,7 @@ impl Extras {
         tx: &Transaction<'_>,
         context: &Context<'_>,
         known: &[KnownChannel],
-        (cases, faults): (&[GroupCase], &[KnownFault]),
+        (cases, incidents, faults): (&[GroupCase], &[IncidentCase], &[KnownFault]),
         page_only: bool,
     ) -> Result<Extras, LedgerError> {
         let handed = handover::read(tx, context, known, page_only)?;
@@ -127,8 +132,11 @@ impl Extras {
         for route in &context.settings.routes {
             let Some(known) = known.iter().find(|known| known.name == route.name) else { continue };
             let mut extra = Extra { is_new: !known.greeted, ..Extra::default() };
-            if route.incidents {
-                extra.open = missing_incidents(tx, context, route, known, cases)?;
+            if route.pager {
+                extra.open = missing_alerts(tx, context, route, known, cases)?;
+                extra.incidents = missing_incident_alerts(tx, route, known, incidents)?;
+                let paged = |entry: &GroupEntry| incidents.iter().any(|case| case.page && is_of(entry, case));
+                extra.open.retain(|entry| !paged(entry));
             } else if extra.is_new && !page_only {
                 extra.open = inventory(tx, context, route, cases)?;
             }
@@ -136,7 +144,7 @@ impl Extras {
                 extra.faults = lasting(faults, &route.name);
             }
             (extra.handed, extra.page) = handed.of(&route.name);
-            extra.page |= route.incidents && !extra.open.is_empty();
+            extra.page |= route.pager && !(extra.open.is_empty() && extra.incidents.is_empty());
             of.insert(route.name.clone(), extra);
         }
         Ok(Extras { of, handed })
@@ -172,15 +180,18 @@ pub(crate) fn add_extra(draft: &Digest, route: &Route, extra: &Extra) -> Digest 
     let mut digest = draft.clone();
     let known: HashSet<&String> = draft.changes.iter().chain(&draft.still_open).map(|entry| &entry.group_id).collect();
     let more = extra.open.iter().filter(|entry| !known.contains(&entry.group_id)).cloned();
-    let list = if route.incidents { &mut digest.changes } else { &mut digest.still_open };
+    let list = if route.pager { &mut digest.changes } else { &mut digest.still_open };
     list.extend(more);
     *list = by_urgency(std::mem::take(list));
+    let known: HashSet<&String> = draft.incidents.iter().map(|entry| &entry.incident_id).collect();
+    let more = extra.incidents.iter().filter(|entry| !known.contains(&entry.incident_id)).cloned();
+    digest.incidents.extend(more);
     let fresh = |fault: &&Fault| !draft.faults.iter().any(|listed| listed.fault == fault.fault);
     digest.faults.extend(extra.faults.iter().filter(fresh).cloned());
     digest.totals = count_changes(digest.totals, &digest.changes, &digest.faults);
     if extra.is_new {
         // For a new channel, known groups are news.
-        digest.baseline |= !route.incidents;
+        digest.baseline |= !route.pager;
         let text = "This channel is new: this message is an inventory of open groups.";
         digest.remarks.push(Remark::this_channel(text));
     }
@@ -192,6 +203,7 @@ pub(crate) fn empty_digest(draft: &Digest) -> Digest {
     Digest {
         scheduled: false,
         baseline: false,
+        incidents: Vec::new(),
         changes: Vec::new(),
         still_open: Vec::new(),
         faults: Vec::new(),
@@ -215,8 +227,8 @@ fn inventory(
     Ok(entries.into_iter().filter(|entry| route.only.admits(entry)).collect())
 }
 
-/// What a channel with incidents must open: groups that page, were reported before it came, and that were not acknowledged.
-fn missing_incidents(
+/// What a pager channel must open: groups that page, were reported before it came, and that were not acknowledged.
+fn missing_alerts(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     route: &Route,
@@ -231,13 +243,38 @@ fn missing_incidents(
             .announced
             .as_ref()
             .is_some_and(|announced| announced.reason != Reason::Resolved && announced.at < known.since);
-        if !announced_before || incident::is_known(tx, &route.name, case.row.group_key, case.episode.ordinal)? {
+        let subject = AlertSubject::Group { group_key: case.row.group_key, episode: case.episode.ordinal };
+        if !announced_before || pager_alert::is_known(tx, &route.name, &subject)? {
             continue;
         }
         let entry = group_entry::plain_case(tx, context.settings, case)?;
         entries.extend(Some(entry).filter(|entry| route.only.admits(entry)));
     }
     Ok(entries)
+}
+
+/// Incidents that page, were reported before a pager channel came, and that were not acknowledged.
+fn missing_incident_alerts(
+    tx: &Transaction<'_>,
+    route: &Route,
+    known: &KnownChannel,
+    incidents: &[IncidentCase],
+) -> Result<Vec<IncidentEntry>, LedgerError> {
+    let mut entries = Vec::new();
+    let is_open = |case: &&IncidentCase| case.record.ended_at.is_none() && case.record.paged && !case.acked;
+    for case in incidents.iter().filter(is_open) {
+        let subject = AlertSubject::Incident(case.record.incident_id.clone());
+        let is_announced_before = case.record.noticed_at < known.since;
+        if is_announced_before && !pager_alert::is_known(tx, &route.name, &subject)? {
+            entries.push(IncidentEntry { reason: IncidentReason::New, ..incident_entry(case) });
+        }
+    }
+    entries.retain(|entry| route.only.admits_incident(entry));
+    Ok(entries)
+}
+
+fn is_of(entry: &GroupEntry, case: &IncidentCase) -> bool {
+    entry.incident_id.as_ref() == Some(&case.record.incident_id)
 }
 
 fn lasting(faults: &[KnownFault], channel: &str) -> Vec<Fault> {
@@ -260,34 +297,34 @@ pub(crate) fn remarks(
                 "Channel {} was removed from the configuration {}{}.",
                 known.name,
                 local(at, &settings.zone),
-                open_incidents_text(tx, &known.name)?
+                open_alerts_text(tx, &known.name)?
             ),
         }));
     }
     Ok(remarks)
 }
 
-fn open_incidents_text(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
-    Ok(match incident::count_open(tx, name)? {
+fn open_alerts_text(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
+    Ok(match pager_alert::count_open(tx, name)? {
         0 => String::new(),
-        1 => "; llama-triage cannot resolve the incident it opened: resolve it there".to_owned(),
-        n => format!("; llama-triage cannot resolve the {n} incidents it opened: resolve them at the provider"),
+        1 => "; llama-triage cannot resolve the alert it opened: resolve it there".to_owned(),
+        n => format!("; llama-triage cannot resolve the {n} alerts it opened: resolve them at the provider"),
     })
 }
 
-/// Gives the open incidents of channels that are gone to those that can end them. After these have opened theirs.
-pub(crate) fn give_incidents(
+/// Gives the open alerts of channels that are gone to those that can end them. After these have opened theirs.
+pub(crate) fn give_alerts(
     tx: &Transaction<'_>,
     settings: &TriageSettings,
     known: &[KnownChannel],
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let heirs: Vec<&Route> = settings.routes.iter().filter(|route| route.incidents).collect();
-    for gone in known.iter().filter(|known| known.gone_at.is_some() && known.incidents && !heirs.is_empty()) {
+    let heirs: Vec<&Route> = settings.routes.iter().filter(|route| route.pager).collect();
+    for gone in known.iter().filter(|known| known.gone_at.is_some() && known.pager && !heirs.is_empty()) {
         for heir in &heirs {
-            incident::transfer(tx, &gone.name, &heir.name)?;
+            pager_alert::transfer(tx, &gone.name, &heir.name)?;
         }
-        incident::forget_all(tx, &gone.name, now)?;
+        pager_alert::forget_all(tx, &gone.name, now)?;
     }
     Ok(())
 }

@@ -11,15 +11,16 @@ use crate::model::group_state::GroupState;
 use crate::model::text::count;
 use crate::scan::store::project;
 use crate::triage::ack::Ack;
-use crate::triage::decide::{Announced, GroupNow, Moment, Notification, Suppression, decide};
+use crate::triage::decide::{Announced, GroupNow, Moment, Notification, Suppression, Urgency, decide};
 use crate::triage::digest::model::Reason;
 use crate::triage::episode::{self, Episode};
 use crate::triage::escalation::{BatchShare, Reached, is_above, is_due, reached};
 use crate::triage::group_state::{self, group_state};
+use crate::triage::page::policy::PagedGroup;
 use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::store::group_row::{self, GroupRecord};
 use crate::triage::store::silence::{self, ActiveSilences};
-use crate::triage::store::{ack, announcement, digest};
+use crate::triage::store::{ack, announcement, digest, incident};
 
 pub(crate) fn is_still_open(case: &GroupCase) -> bool {
     case.episode.closed.is_none() && case.silenced_until.is_none() && case.announced.is_some()
@@ -41,6 +42,24 @@ pub(crate) struct GroupCase {
     pub(crate) notification: Option<Notification>,
     /// What would be reported if no silence covered it.
     pub(crate) hushed: bool,
+}
+
+/// One group, looked at, before its news is decided.
+pub(crate) struct Examined {
+    /// Without its news, and with the state as if there were none.
+    pub(crate) case: GroupCase,
+    pub(crate) group_now: GroupNow,
+    suppression: Suppression,
+    announced_state: Option<group_state::LastAnnouncement>,
+    /// It was reported in this episode and escalates now; then its usual failures an hour.
+    pub(crate) escalates_beyond: Option<u64>,
+}
+
+/// The part of a group in an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IncidentRole {
+    /// The incident is reported as a page now, with the groups that it has by now.
+    pub(crate) pages_now: bool,
 }
 
 /// What is the same for all groups of one triage.
@@ -123,26 +142,59 @@ fn inventory(tx: &Transaction<'_>, request: &TriageRequest) -> Result<Inventory,
     })
 }
 
-/// Moves the episodes of all watched groups and decides the news of each.
-pub(crate) fn gather(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<GroupCase>, LedgerError> {
-    let mut cases = Vec::new();
+/// Moves the episodes of all watched groups and reads what the news of each depends on.
+pub(crate) fn examine_all(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<Examined>, LedgerError> {
+    let mut all = Vec::new();
     for row in group_row::watched(tx)? {
-        cases.extend(examine(tx, context, row)?);
+        all.extend(examine(tx, context, row)?);
     }
-    Ok(cases)
+    Ok(all)
 }
 
-fn examine(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Result<Option<GroupCase>, LedgerError> {
+/// Decides the news of each group, given its part in an incident.
+pub(crate) fn decide_all(
+    context: &Context<'_>,
+    examined: Vec<Examined>,
+    roles: &HashMap<i64, IncidentRole>,
+) -> Vec<GroupCase> {
+    examined
+        .into_iter()
+        .map(|one| {
+            let role = roles.get(&one.case.row.group_key).copied();
+            decide_one(context, one, role)
+        })
+        .collect()
+}
+
+fn decide_one(context: &Context<'_>, one: Examined, role: Option<IncidentRole>) -> GroupCase {
+    let Examined { mut case, mut group_now, suppression, announced_state, .. } = one;
+    let with_incident = role.is_some_and(|role| role.pages_now);
+    group_now.ready |= with_incident;
+    let decided = |suppression: &Suppression| notification(context, case.announced.as_ref(), &group_now, suppression);
+    let mut news = decided(&suppression);
+    let hushed = suppression.silenced && decided(&Suppression { silenced: false, ..suppression.clone() }).is_some();
+    if let Some(news) = news.as_mut().filter(|news| with_incident && news.urgency == Urgency::Soon) {
+        news.urgency = Urgency::Page;
+    }
+    case.state = state(context.moment.now, &case.row, &case.episode, announced_state, news.as_ref());
+    case.hushed = hushed;
+    case.notification = news;
+    case
+}
+
+fn examine(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Result<Option<Examined>, LedgerError> {
     let episodes = update_episodes(tx, context, &row)?;
     let Some(episode) = episodes.last().cloned() else {
         return Ok(None);
     };
     let (announced, announced_state) = announcement::last(tx, row.group_key)?.unzip();
-    let (reached, fired) = escalation(tx, context, &row, &episode, announced.as_ref())?;
+    let (reached, fired, usual) = escalation(tx, context, &row, &episode, announced.as_ref())?;
+    let is_known = announced.as_ref().is_some_and(|announced| announced.episode == episode.ordinal);
+    let escalates_beyond = fired.is_some().then_some(usual).filter(|_| is_known);
     let silenced_until =
         if episode.closed.is_none() { context.hush.covers(tx, row.group_key, &row.group_id)? } else { None };
     let ack = ack::in_force(tx, &row, episode.ordinal, context.request.certain)?;
-    let pages = context.settings.page_classes.contains(&row.class);
+    let pages = pages(tx, context, &row, fired.is_some() && is_known)?;
     let in_first = matches!(context.inventory, Inventory::Until(until) if row.first_seen <= until);
     let baseline = is_baseline(tx, &row, announced.as_ref(), in_first, pages)?;
     let page = pages && !baseline;
@@ -170,12 +222,8 @@ fn examine(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Res
         inventory: announced.is_none() && baseline,
         first_failure: announced.as_ref().is_some_and(|announced| announced.baseline) && !baseline,
     };
-    let notification = notification(context, announced.as_ref(), &group_now, &suppression);
-    let unhushed = Suppression { silenced: false, ..suppression.clone() };
-    let hushed = suppression.silenced
-        && crate::triage::group_cases::notification(context, announced.as_ref(), &group_now, &unhushed).is_some();
-    let state = state(context.moment.now, &row, &episode, announced_state, notification.as_ref());
-    Ok(Some(GroupCase {
+    let state = state(context.moment.now, &row, &episode, announced_state, None);
+    let case = GroupCase {
         row,
         episode,
         announced,
@@ -185,9 +233,22 @@ fn examine(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Res
         page,
         baseline,
         silenced_until,
-        notification,
-        hushed,
-    }))
+        notification: None,
+        hushed: false,
+    };
+    Ok(Some(Examined { case, group_now, suppression, announced_state, escalates_beyond }))
+}
+
+/// Whether a group pages by the policy, where it was seen and at this hour.
+fn pages(tx: &Transaction<'_>, context: &Context<'_>, row: &GroupRecord, escalates: bool) -> Result<bool, LedgerError> {
+    let policy = &context.settings.page;
+    let group = PagedGroup { class: &row.class, rule: row.rule.as_deref(), escalates };
+    if policy.group(&group).is_none() {
+        return Ok(false);
+    }
+    // Projects are asked for only where they matter: few groups page.
+    let projects = incident::projects(tx, row.group_key)?;
+    Ok(policy.applies(&projects, context.moment.now, &context.settings.zone))
 }
 
 /// Batches that failed as a whole since a digest reported the group: each is news, whatever was reported before.
@@ -252,16 +313,16 @@ fn update_episodes(
     }
 }
 
-/// The escalation rules that are reached, and the arithmetic of those that are news.
+/// The escalation rules that are reached, the arithmetic of those that are news, and the usual failures an hour.
 fn escalation(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     row: &GroupRecord,
     episode: &Episode,
     announced: Option<&Announced>,
-) -> Result<(Vec<Reached>, Option<String>), LedgerError> {
+) -> Result<(Vec<Reached>, Option<String>, u64), LedgerError> {
     if episode.closed.is_some() {
-        return Ok((Vec::new(), None));
+        return Ok((Vec::new(), None, 0));
     }
     let now = context.moment.now;
     let mut measures = group_row::measures(tx, row, context.shares.get(&row.group_key).cloned(), now)?;
@@ -287,7 +348,7 @@ fn escalation(
     }
     let above = memory.iter().filter(|memory| is_above(memory, &measures)).map(|memory| memory.rule);
     announcement::mark_still_above(tx, row.group_key, above, now)?;
-    Ok((reached, fired))
+    Ok((reached, fired, measures.peak_hour))
 }
 
 fn silence_ended(

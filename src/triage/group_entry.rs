@@ -8,7 +8,7 @@ use crate::triage::group_cases::GroupCase;
 use crate::triage::settings::TriageSettings;
 use crate::triage::store::assignment::{self, Assignment};
 use crate::triage::store::group_row::{self, GroupRecord};
-use crate::triage::store::note;
+use crate::triage::store::{incident, note};
 
 /// A group's entry without samples and history, which are read only for what is shown.
 pub(crate) fn entry(
@@ -33,6 +33,7 @@ pub(crate) fn entry(
         acked: ack.map(|ack| ack.describe(&settings.zone)),
         assigned,
         ticket,
+        incident_id: incident::of_episode(tx, case.row.group_key, case.episode.ordinal)?,
         new_items: case.row.total_items.saturating_sub(before),
         ..plain_entry(tx, settings, &case.row)?
     })
@@ -63,7 +64,8 @@ pub(crate) fn plain_entry(
         acked: None,
         assigned: None,
         ticket: None,
-        incident_scope: None,
+        incident_id: None,
+        alert_scope: None,
         open_items: row.open_items,
         new_items: 0,
         total_items: row.total_items,

@@ -6,7 +6,7 @@ use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
 use crate::model::group_state::GroupState;
 use crate::triage::digest::build::count_changes;
-use crate::triage::digest::merge::{merge, merge_incidents};
+use crate::triage::digest::merge::{merge, merge_alerts};
 use crate::triage::digest::model::{Digest, GroupEntry};
 use crate::triage::digest::remark::{About, Remark};
 use crate::triage::group_cases::Context;
@@ -53,8 +53,8 @@ pub(crate) fn read(
     let names: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
     let mut handed = Handed::default();
     for owed in handover::undelivered(tx, &names, context.moment.now)? {
-        let held_incidents = known.iter().any(|known| known.name == owed.channel && known.incidents);
-        let heirs = heirs(settings, held_incidents);
+        let held_alerts = known.iter().any(|known| known.name == owed.channel && known.pager);
+        let heirs = heirs(settings, held_alerts);
         if heirs.is_empty() || (page_only && !owed.page) {
             continue;
         }
@@ -74,18 +74,18 @@ fn add_to_successor(handed: &mut Handed, heir: &Route, rest: Digest, page: bool)
     let (all, pages) = match handed.to.remove(&heir.name) {
         None => (rest, page),
         Some((before, paged)) => {
-            let join = if heir.incidents { merge_incidents } else { merge };
+            let join = if heir.pager { merge_alerts } else { merge };
             (join(&before, &rest), page || paged)
         }
     };
     handed.to.insert(heir.name.clone(), (all, pages));
 }
 
-/// Channels of the same kind; people who read stand in for a channel with incidents where there is no other.
-fn heirs(settings: &TriageSettings, incidents: bool) -> Vec<&Route> {
-    let of = |incidents| settings.routes.iter().filter(move |route| route.incidents == incidents).collect::<Vec<_>>();
-    match of(incidents) {
-        none if none.is_empty() && incidents => of(false),
+/// Channels of the same kind; people who read stand in for a pager channel where there is no other.
+fn heirs(settings: &TriageSettings, pager: bool) -> Vec<&Route> {
+    let of = |pager| settings.routes.iter().filter(move |route| route.pager == pager).collect::<Vec<_>>();
+    match of(pager) {
+        none if none.is_empty() && pager => of(false),
         heirs => heirs,
     }
 }
@@ -99,19 +99,26 @@ fn unsent_part(owed: &UndeliveredDelivery, heir: &Route, heirs: &[&Route], got: 
     let has = |entry: &GroupEntry| known.contains(&(entry.group_id.clone(), entry.episode));
     let is_end = |entry: &GroupEntry| entry.state == GroupState::Resolved;
     let mut content = owed.content.clone();
-    // Resolving an incident twice does no harm, so every channel that can resolve it gets the resolve.
+    // Resolving an alert twice does no harm, so every channel that can resolve it gets the resolve.
     let kept =
-        |entry: &GroupEntry| wanted(entry) && if heir.incidents { is_end(entry) || !has(entry) } else { !has(entry) };
+        |entry: &GroupEntry| wanted(entry) && if heir.pager { is_end(entry) || !has(entry) } else { !has(entry) };
     content.changes.retain(kept);
     content.still_open.retain(|entry| wanted(entry) && !has(entry));
-    content.faults.retain(|fault| (fault.ended && heir.incidents) || !got.faults.contains(&fault.fault));
-    if !heir.incidents {
+    content.faults.retain(|fault| (fault.ended && heir.pager) || !got.faults.contains(&fault.fault));
+    if !heir.pager {
         content.taken.clear();
     }
     content.remarks.retain(|remark| remark.about != About::ThisChannel && !got.remarks.contains(remark));
     // Included once, in this digest; a remark such as a scan gap needs no separate message.
-    let says_who_went = !heir.incidents && content.remarks.iter().any(|remark| remark.about == About::Channels);
-    if content.changes.is_empty() && content.taken.is_empty() && content.faults.is_empty() && !says_who_went {
+    let says_who_went = !heir.pager && content.remarks.iter().any(|remark| remark.about == About::Channels);
+    if !heir.pager {
+        // An incident comes with its groups; a reader who has those has it.
+        let changes = &content.changes;
+        let is_named = |id: &String| changes.iter().any(|entry| entry.incident_id.as_ref() == Some(id));
+        content.incidents.retain(|incident| is_named(&incident.incident_id));
+    }
+    let nothing = content.incidents.is_empty() && content.changes.is_empty() && content.taken.is_empty();
+    if nothing && content.faults.is_empty() && !says_who_went {
         return None;
     }
     content.totals = count_changes(content.totals, &content.changes, &content.faults);

@@ -11,11 +11,13 @@ pub(crate) mod digest;
 pub(crate) mod digest_rate;
 pub(crate) mod episode;
 pub(crate) mod escalation;
+pub(crate) mod explain;
 pub(crate) mod group_cases;
 pub(crate) mod group_entry;
 pub(crate) mod group_state;
 pub(crate) mod handover;
-pub(crate) mod incidents;
+pub(crate) mod incident;
+pub(crate) mod page;
 pub(crate) mod settings;
 pub(crate) mod silence;
 pub(crate) mod store;
@@ -37,6 +39,8 @@ use crate::triage::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Sile
 use crate::triage::digest::remark::Remark;
 use crate::triage::digest_rate::{DigestGate, DigestTriggers, gate};
 use crate::triage::group_cases::{Context, GroupCase, Inventory, is_still_open};
+use crate::triage::incident::entry::entries as incident_entries;
+use crate::triage::incident::track::{self, IncidentCase};
 use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::store::channel::{self, KnownChannel};
 use crate::triage::store::{digest as digest_store, episode as episode_store, misdated};
@@ -90,10 +94,10 @@ pub fn triage_in(
     let quiet = settings.is_quiet(request.now);
     let scheduled = scheduled && (!quiet || request.by_hand);
     let context = Context::read(tx, settings, request, scheduled, survivors)?;
-    let cases = group_cases::gather(tx, &context)?;
+    let (cases, incidents) = look(tx, &context)?;
     let faults = fault::all(tx)?;
-    let extras = Extras::read(tx, &context, &channels, (&cases, &faults), false)?;
-    let urgency = most_urgent(&cases, &faults).max(extras.urgency());
+    let extras = Extras::read(tx, &context, &channels, (&cases, &incidents, &faults), false)?;
+    let urgency = most_urgent(&cases, &incidents, &faults).max(extras.urgency());
     let wanted = DigestTriggers { urgency, scheduled: due.is_some(), by_hand: request.by_hand };
     let recent = digest_store::unscheduled_since(tx, request.now - SignedDuration::from_hours(24))?;
     let gate = gate(wanted, quiet, &recent, settings.limits, request.now);
@@ -101,18 +105,20 @@ pub fn triage_in(
         DigestGate::Shut if quiet => None,
         DigestGate::Shut => send_partial_digest(tx, &context, &cases, &extras)?,
         DigestGate::PageOnly => {
-            let extras = Extras::read(tx, &context, &channels, (&cases, &faults), true)?;
-            send_digest(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?
+            let extras = Extras::read(tx, &context, &channels, (&cases, &incidents, &faults), true)?;
+            let occasion = Occasion { gate, due, channels: &channels, incidents: &incidents, extras };
+            send_digest(tx, &context, &cases, &faults, &occasion)?
         }
         DigestGate::Open => {
-            send_digest(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?
+            let occasion = Occasion { gate, due, channels: &channels, incidents: &incidents, extras };
+            send_digest(tx, &context, &cases, &faults, &occasion)?
         }
     };
-    channels::give_incidents(tx, settings, &channels, request.now)?;
+    channels::give_alerts(tx, settings, &channels, request.now)?;
     if gate == DigestGate::Open {
         finish(tx, &context, due, told.as_ref())?;
     }
-    let settled = incidents::store_pending_digest(tx, &context, &cases)?;
+    let settled = page::alerts::store_pending_digest(tx, &context, &cases, &incidents)?;
     Ok(told.or(settled))
 }
 
@@ -121,8 +127,16 @@ fn observe(tx: &Transaction<'_>, settings: &TriageSettings, request: &TriageRequ
     let survivors = episode_store::absorb_merged(tx, request.now)?;
     channels::note(tx, settings, request.now)?;
     let context = Context::read(tx, settings, request, false, survivors)?;
-    group_cases::gather(tx, &context)?;
+    look(tx, &context)?;
     Ok(())
+}
+
+/// Moves episodes and incidents, and decides the news of each group and each incident.
+fn look(tx: &Transaction<'_>, context: &Context<'_>) -> Result<(Vec<GroupCase>, Vec<IncidentCase>), LedgerError> {
+    let examined = group_cases::examine_all(tx, context)?;
+    let incidents = track::track(tx, context, &examined)?;
+    let cases = group_cases::decide_all(context, examined, &track::roles(&incidents));
+    Ok((cases, incidents))
 }
 
 /// The times at which pending news may be sent, earliest first, each with the reason.
@@ -156,10 +170,11 @@ fn due(tx: &Transaction<'_>, settings: &TriageSettings, now: Timestamp) -> Resul
     Ok(settings.digest.due(now, &settings.zone, Some(last)))
 }
 
-fn most_urgent(cases: &[GroupCase], faults: &[KnownFault]) -> Option<Urgency> {
+fn most_urgent(cases: &[GroupCase], incidents: &[IncidentCase], faults: &[KnownFault]) -> Option<Urgency> {
     let news = cases.iter().filter_map(|case| case.notification.as_ref()).map(|news| news.urgency);
+    let of_incidents = incidents.iter().filter_map(|case| case.notification).map(|(_, urgency)| urgency);
     let urgent_fault = faults.iter().any(KnownFault::is_urgent).then_some(Urgency::Soon);
-    news.chain(urgent_fault).max()
+    news.chain(of_incidents).chain(urgent_fault).max()
 }
 
 /// Notes that the daily digest was worked, and that an empty account needs no inventory.
@@ -182,6 +197,7 @@ struct Occasion<'o> {
     gate: DigestGate,
     due: Option<DueRun>,
     channels: &'o [KnownChannel],
+    incidents: &'o [IncidentCase],
     extras: Extras,
 }
 
@@ -213,6 +229,7 @@ fn send_digest(
         digest.faults = faults.iter().filter(news).map(|known| known.fault.clone()).collect();
     }
     digest.changes = by_urgency(changes);
+    digest.incidents = incident_entries(tx, occasion.incidents, &digest.changes, page_only)?;
     digest.still_open = by_urgency(still_open);
     digest.totals = build::count_changes(digest.totals, &digest.changes, &digest.faults);
     digest.baseline = digest.changes.iter().any(|entry| entry.reason == Reason::Baseline);
@@ -257,7 +274,7 @@ fn send_partial_digest(
 }
 
 fn is_empty(digest: &Digest) -> bool {
-    digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty()
+    digest.incidents.is_empty() && digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty()
 }
 
 /// Whether Monday's daily digest is sent as "all quiet".
@@ -294,6 +311,7 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[GroupCase]) -> Re
         scheduled: false,
         baseline: false,
         totals: digest_store::totals(tx, window)?,
+        incidents: Vec::new(),
         changes: Vec::new(),
         still_open: Vec::new(),
         taken: Vec::new(),

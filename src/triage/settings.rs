@@ -1,6 +1,6 @@
 //! What triage needs of the configuration, read and checked once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use anyhow::Context;
 use jiff::SignedDuration;
@@ -15,6 +15,7 @@ use crate::model::schedule::Schedule;
 use crate::model::schedule::quiet::QuietHours;
 use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest_rate::DigestLimits;
+use crate::triage::page::policy::PagePolicy;
 
 /// What one triage is asked for.
 #[derive(Clone, Debug)]
@@ -65,8 +66,8 @@ pub struct TriageSettings {
     pub quiet_after: SignedDuration,
     /// Limits for unscheduled digests.
     pub limits: DigestLimits,
-    /// Classes that page.
-    pub page_classes: HashSet<String>,
+    /// What pages.
+    pub page: PagePolicy,
     /// Runbook links by rule.
     pub runbooks: BTreeMap<String, String>,
     /// Whether a Monday without news says so.
@@ -86,8 +87,8 @@ pub struct Route {
     pub name: String,
     /// Which news it gets.
     pub only: Only,
-    /// It opens incidents: it gets paging groups and the worker's faults only, and the end of groups at once.
-    pub incidents: bool,
+    /// It opens alerts at a paging provider: it gets paging groups and the worker's faults only, and the end of groups at once.
+    pub pager: bool,
 }
 
 impl TriageSettings {
@@ -100,7 +101,7 @@ impl TriageSettings {
         let schedule = &config.schedule;
         let routes = config.channel.iter().map(|channel| Route {
             only: only.remove(&channel.name).unwrap_or_default(),
-            incidents: channel.kind == ChannelKind::Pagerduty,
+            pager: channel.kind == ChannelKind::Pagerduty,
             name: channel.name.clone(),
         });
         let runbooks = rules.iter().filter_map(|rule| Some((rule.name.clone(), rule.runbook.clone()?)));
@@ -125,7 +126,7 @@ impl TriageSettings {
                 min_gap: signed(config.digest.min_gap),
                 per_day: usize::try_from(config.digest.per_day).unwrap_or(usize::MAX),
             },
-            page_classes: config.digest.page_classes.iter().cloned().collect(),
+            page: page_policy(config, rules)?,
             runbooks: runbooks.collect(),
             all_quiet: config.digest.all_quiet,
             routes: routes.collect(),
@@ -140,6 +141,23 @@ impl TriageSettings {
     pub fn is_quiet(&self, now: jiff::Timestamp) -> bool {
         self.quiet.is_some_and(|quiet| quiet.contain(now, &self.zone))
     }
+}
+
+/// What pages by the configuration.
+///
+/// # Errors
+/// The hours cannot be read; `check-config` names them first.
+pub(crate) fn page_policy(config: &Config, rules: &Rules) -> anyhow::Result<PagePolicy> {
+    let page = &config.page;
+    Ok(PagePolicy {
+        classes: config.page_classes().iter().cloned().collect(),
+        rules: rules.iter().filter(|rule| rule.page).map(|rule| rule.name.clone()).collect(),
+        escalation: page.escalation,
+        incident_items: page.incident_items,
+        incident_share: page.incident_share,
+        projects: page.projects.clone(),
+        hours: page.hours.as_deref().map(QuietHours::parse).transpose().context("page.hours")?,
+    })
 }
 
 fn signed(length: std::time::Duration) -> SignedDuration {

@@ -238,11 +238,13 @@ async fn an_incident_holds_everything_for_half_an_hour() {
     let texts = [BUSY, "connection reset by peer", "504 gateway timeout", "socket hang up", "The worker was lost"];
     let mut builder = WorldBuilder::new().batch("b1").made_ago(SignedDuration::from_mins(1));
     for n in 0..60 {
-        builder = builder.item(&format!("i{n}")).fails_until(2, texts[n % 5]);
+        let item = builder.item(&format!("i{n}")).takes(SignedDuration::from_mins(4));
+        builder = item.fails_until(2, texts[n % 5]);
     }
     let (site, mut worker) = site(builder.build(), &format!("{AUTO}share-floor = 500\n")).await;
-    cycle(&site, &mut worker, 1).await;
-    cycle(&site, &mut worker, 20).await;
+    for minutes in [1, 5, 15] {
+        cycle(&site, &mut worker, minutes).await;
+    }
     assert_eq!(posts(&site).len(), 0);
     for _ in 0..15 {
         cycle(&site, &mut worker, 15).await;

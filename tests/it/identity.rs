@@ -129,17 +129,17 @@ fn upgraded(folder: &Path) -> (Connection, String, Timestamp) {
 }
 
 #[test]
-fn an_incident_of_an_earlier_version_ends_under_the_key_that_it_was_opened_with() {
+fn an_alert_of_an_earlier_version_ends_under_the_key_that_it_was_opened_with() {
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, group, last) = upgraded(folder.path());
     let mut settings =
         TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), std::collections::BTreeMap::new()).unwrap();
     settings.instance = "renamed".into();
-    settings.routes = vec![Route { name: "pager".into(), only: Only::default(), incidents: true }];
+    settings.routes = vec![Route { name: "pager".into(), only: Only::default(), pager: true }];
     let of = |state: &str| format!("SELECT content FROM delivery WHERE channel = 'pager' AND state = '{state}'");
     let waiting: String = ledger.query_row(&of("pending"), [], |row| row.get(0)).unwrap();
     let waiting = digest::deserialize(&waiting).unwrap();
-    assert_eq!((waiting.global_id(), waiting.incident_scope()), (waiting.digest_id.clone(), "blue"));
+    assert_eq!((waiting.global_id(), waiting.alert_scope()), (waiting.digest_id.clone(), "blue"));
     ledger.execute("UPDATE delivery SET state = 'sent' WHERE state = 'pending'", []).unwrap();
     ledger
         .execute(
@@ -155,6 +155,6 @@ fn an_incident_of_an_earlier_version_ends_under_the_key_that_it_was_opened_with(
     let ends: String = ledger.query_row(&of("pending"), [], |row| row.get(0)).unwrap();
     let ends = digest::deserialize(&ends).unwrap();
     let end = ends.changes.iter().find(|entry| entry.group_id == group).unwrap();
-    assert_eq!((end.state.as_str(), end.incident_scope.as_deref()), ("resolved", Some("blue")));
+    assert_eq!((end.state.as_str(), end.alert_scope.as_deref()), ("resolved", Some("blue")));
     assert!(!ends.ledger_id.is_empty() && ends.ledger_id != "blue");
 }

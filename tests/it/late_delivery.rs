@@ -87,12 +87,12 @@ fn world(start: Timestamp, later: SignedDuration) -> World {
 /// A site with one channel of a kind that sends to a port; all news pages.
 async fn site(world: World, kind: &str, port: u16, more: &str) -> Site {
     let key = if kind == "pagerduty" { "routing-key-file = \"{dir}/routing-key\"\n" } else { "" };
-    let page = if kind == "pagerduty" { "page-classes = [\"transient\", \"unknown\"]\n" } else { "" };
+    let page = if kind == "pagerduty" { "[page]\nclasses = [\"transient\", \"unknown\"]\n" } else { "" };
     let site = Site::new(world, Options::default(), "").await;
     std::fs::write(site.path("routing-key"), "0123456789abcdef0123456789abcdef").unwrap();
     site.configure(&format!(
         "[[channel]]\nname = \"peer\"\nkind = \"{kind}\"\nurl = \"http://127.0.0.1:{port}/take\"\n{key}\
-         [digest]\ngroup-wait = \"0s\"\n{page}{more}"
+         [digest]\ngroup-wait = \"0s\"\n{more}{page}"
     ));
     site
 }

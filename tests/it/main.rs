@@ -28,6 +28,7 @@ mod late_delivery;
 mod ledger;
 mod load;
 mod logging;
+mod notify_all;
 mod outage;
 mod outstanding;
 mod plans;

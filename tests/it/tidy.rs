@@ -25,7 +25,7 @@ const ROOMS: [&str; 17] = [
 ];
 
 /// The pure files: rules, and values that are rendered or compared.
-const PURE: [&str; 35] = [
+const PURE: [&str; 38] = [
     "src/classify/model/",
     "src/classify/rules/",
     "src/config/duration.rs",
@@ -58,6 +58,9 @@ const PURE: [&str; 35] = [
     "src/triage/digest/",
     "src/triage/episode.rs",
     "src/triage/escalation.rs",
+    "src/triage/incident/news.rs",
+    "src/triage/incident/rule.rs",
+    "src/triage/page/policy.rs",
     "src/triage/group_state.rs",
     "src/triage/digest_rate.rs",
     "src/triage/silence.rs",

@@ -37,6 +37,9 @@ pub struct Rule {
     pub runbook: Option<String>,
     /// One sentence on why.
     pub note: Option<String>,
+    /// Groups whose class this rule decides page, whatever the class.
+    #[serde(default)]
+    pub page: bool,
     /// The wording hides the cause: job records are asked for it.
     #[serde(default)]
     pub generic: bool,

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 
 use crate::actions::ack::AckTerms;
-use crate::actions::act::{ActError, Person};
+use crate::actions::act::{ActError, Person, expand_incidents};
 use crate::actions::{ack, assign, class, dismiss, name, note, silence};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
@@ -18,7 +18,7 @@ pub enum GroupCommand {
     /// Acknowledge: no reminders until it is resolved, doubles, or meets --until
     #[command(visible_alias = "archive")]
     Ack {
-        /// Group ids; may be shortened
+        /// Ids of groups, or of incidents for their open groups; may be shortened
         #[arg(value_name = "GROUP", required = true)]
         ids: Vec<String>,
         /// Duration, such as "4h" [default: until the group is resolved]
@@ -31,7 +31,7 @@ pub enum GroupCommand {
     },
     /// Withdraw an acknowledgement
     Unack {
-        /// Group ids; may be shortened
+        /// Ids of groups, or of incidents for their open groups; may be shortened
         #[arg(value_name = "GROUP", required = true)]
         ids: Vec<String>,
     },
@@ -47,7 +47,7 @@ pub enum GroupCommand {
     Silences,
     /// Assign them to a person or team until they are resolved; shown in digests, reports and the console
     Assign {
-        /// Group ids; may be shortened
+        /// Ids of groups, or of incidents for their open groups; may be shortened
         #[arg(value_name = "GROUP", required = true)]
         ids: Vec<String>,
         /// Person or team
@@ -59,13 +59,13 @@ pub enum GroupCommand {
     },
     /// Withdraw an assignment
     Unassign {
-        /// Group ids; may be shortened
+        /// Ids of groups, or of incidents for their open groups; may be shortened
         #[arg(value_name = "GROUP", required = true)]
         ids: Vec<String>,
     },
     /// Attach a note, shown in digests and reports
     Note {
-        /// Group id; may be shortened
+        /// Id of a group, or of an incident for its open groups; may be shortened
         #[arg(value_name = "GROUP")]
         id: String,
         /// Text of the note
@@ -120,7 +120,7 @@ pub struct Reasoned {
 /// `group silence`
 #[derive(Debug, Args)]
 pub struct SilenceArgs {
-    /// Group ids; may be shortened; without them, use the matchers below
+    /// Ids of groups, or of incidents for their open groups; may be shortened; without them, use the matchers below
     #[arg(value_name = "GROUP")]
     ids: Vec<String>,
     /// Duration, at most 30 days [default: 1h]
@@ -163,22 +163,22 @@ pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person, zone
                 Some(until) => ack::terms(&until, by.now, zone).map_err(ActError::Refused)?,
                 None => AckTerms { ends: length.and_then(|length| by.now.checked_add(length).ok()), until: None },
             };
-            for id in &ids {
+            for id in &expand_incidents(ledger, &ids).await? {
                 say!("{}", ack::ack(ledger, id, terms, by.clone()).await?.said);
             }
         }
         GroupCommand::Unack { ids } => {
-            for id in &ids {
+            for id in &expand_incidents(ledger, &ids).await? {
                 say!("{}", ack::unack(ledger, id, by.clone()).await?.said);
             }
         }
         GroupCommand::Assign { ids, to, ticket } => {
-            for id in &ids {
+            for id in &expand_incidents(ledger, &ids).await? {
                 say!("{}", assign::assign(ledger, id, &to, ticket.as_deref(), by.clone()).await?.said);
             }
         }
         GroupCommand::Unassign { ids } => {
-            for id in &ids {
+            for id in &expand_incidents(ledger, &ids).await? {
                 say!("{}", assign::unassign(ledger, id, by.clone()).await?.said);
             }
         }
@@ -199,7 +199,11 @@ pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person, zone
             }
         }
         GroupCommand::Silences => list_silences(ledger, &by).await?,
-        GroupCommand::Note { id, text } => say!("{}", note::add_note(ledger, &id, &text, by).await?.said),
+        GroupCommand::Note { id, text } => {
+            for id in &expand_incidents(ledger, &[id]).await? {
+                say!("{}", note::add_note(ledger, id, &text, by.clone()).await?.said);
+            }
+        }
         GroupCommand::Merge { id, into } => say!("{}", name::merge(ledger, &id, &into, by).await?.said),
         GroupCommand::Class { id, class, reason } => {
             say!("{}", class::set_class(ledger, &id, &class, &reason, by).await?.said);
@@ -221,7 +225,7 @@ async fn begin_silence(args: SilenceArgs, ledger: &Ledger, by: Person) -> anyhow
         skip_reason: args.skip_reason,
     };
     let reason = args.reason.as_deref().unwrap_or_default();
-    for matcher in rest.of_each(args.ids) {
+    for matcher in rest.of_each(expand_incidents(ledger, &args.ids).await?) {
         if args.dry_run {
             let covered = silence::covered(ledger, matcher).await?;
             say!("{}", crate::model::text::lines(&preview(&covered)));

@@ -19,7 +19,7 @@ pub struct ReportArgs {
     #[arg(value_parser = question(), default_value = "summary", hide_possible_values = true)]
     pub query: Question,
 
-    /// Id for group, item, record and batch (may be shortened); statement for sql
+    /// Id for group, incident, item, record and batch (may be shortened); statement for sql
     #[arg(value_name = "ID")]
     pub subject: Option<String>,
 

@@ -64,6 +64,14 @@ fn answer(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
             ]);
             Ok(found(AnswerRows::Group([Box::new(group)]), measures, None))
         }
+        Question::Incident => {
+            let incident = store::incident(&asked.view(asked.filter)?, subject)?;
+            let measures = AnswerMeasures::from([
+                ("open", incident.incident.open_items as f64),
+                ("failed", incident.incident.items as f64),
+            ]);
+            Ok(found(AnswerRows::Incident([Box::new(incident)]), measures, None))
+        }
         Question::Items => {
             let view = asked.view(asked.filter)?;
             let cut = asked.filter.limit.is_some();
@@ -124,6 +132,13 @@ fn list(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     let by_attempt = matches!(asked.filter.by.as_deref(), None | Some("attempt"));
     let mut measures = AnswerMeasures::new();
     let mut rows = match asked.args.query {
+        Question::Incidents => {
+            let rows = store::incidents(&view)?;
+            let open = rows.iter().filter(|row| row.ended_at.is_none()).count();
+            measures.insert("open", open as f64);
+            measures.insert("items", rows.iter().map(|row| row.items).sum::<u64>() as f64);
+            AnswerRows::Incidents(rows)
+        }
         Question::Batches => {
             let rows = store::batches(&view)?;
             let failed = rows.iter().filter_map(|row| row.failed_items).sum::<u64>();

@@ -76,7 +76,9 @@ fn check_subject(args: &ReportArgs) -> Result<(), ReportOutcome> {
     let question = args.query;
     let word = question.as_str();
     match (question.subject(), &args.subject) {
-        (None, Some(id)) if matches!(question, Question::Groups | Question::Items | Question::Batches) => {
+        (None, Some(id))
+            if matches!(question, Question::Groups | Question::Incidents | Question::Items | Question::Batches) =>
+        {
             let single = word.trim_end_matches("es").trim_end_matches('s');
             let single = if question == Question::Batches { "batch" } else { single };
             Err(ReportOutcome::Usage(format!("`report {word}` takes no id: use `report {single} {id}`")))

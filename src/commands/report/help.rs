@@ -2,7 +2,7 @@
 
 /// The end of `report -h`.
 pub(crate) const SHORT: &str = "\
-Queries: summary (default) groups group items item record batches batch skipped missing trend retries mttr digests deliveries audit sql
+Queries: summary (default) groups group incidents incident items item record batches batch skipped missing trend retries mttr digests deliveries audit sql
 `report --help` explains each query.";
 
 /// The end of `report --help`.
@@ -12,6 +12,8 @@ Questions and their commands:
   What is new since yesterday evening?     llama-triage report groups --since 16h --sort new
   Which groups need a first look?          llama-triage report groups --state new,escalating
   Details of one group                     llama-triage report group g-4f
+  What began to fail together?             llama-triage report incidents --since 7d
+  Details of one incident                  llama-triage report incident n-5d
   Which items are open?                    llama-triage report items --state open
   … of one batch, as a spreadsheet         llama-triage report items --batch bjb-71 --format csv
   What happened to this item?              llama-triage report item 6c3f

@@ -4,8 +4,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::actions::ack::{self, AckTerms};
-use crate::actions::act::{ActError, Person};
+use crate::actions::act::{ActError, Person, expand_incidents};
 use crate::actions::{assign, dismiss, name, note, silence};
+use crate::commands::notify::explain::explain;
 use crate::config::Config;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::ledger::{Ledger, fault, open};
@@ -61,8 +62,8 @@ impl ServiceFixture {
     }
 }
 
-pub(crate) fn route(name: &str, incidents: bool) -> Route {
-    Route { name: name.into(), only: Only::default(), incidents }
+pub(crate) fn route(name: &str, pager: bool) -> Route {
+    Route { name: name.into(), only: Only::default(), pager }
 }
 
 pub(crate) fn ann(minutes: i64) -> Person {
@@ -398,4 +399,27 @@ async fn an_assignment_is_shown_while_its_episode_lasts_and_is_kept_with_it() {
     assert_eq!(kept, "Ann Example");
     assign::unassign(&world.ledger, "other", ann(DAILY + 101)).await.unwrap();
     assert!(matches!(assign::unassign(&world.ledger, "other", ann(DAILY + 102)).await, Err(ActError::Refused(_))));
+}
+
+#[tokio::test]
+async fn an_act_on_an_incident_is_done_to_its_open_groups_and_explained() {
+    let mut world = ServiceFixture::new().await;
+    (0..4).for_each(|n| world.seed.fail(&format!("g{n}"), "b", 8, t(10 + n)));
+    let incident = world.triage(15).unwrap().incidents.remove(0).incident_id;
+    world.seed.recover("g3", t(16));
+    world.triage(17);
+    let ids = expand_incidents(&world.ledger, &[incident[..6].to_owned(), "other".into()]).await.unwrap();
+    assert_eq!(ids, ["g0", "g1", "g2", "other"]);
+    let unknown = expand_incidents(&world.ledger, &["n-none".into()]).await.unwrap_err();
+    assert!(matches!(unknown, ActError::NotFound(_)), "{unknown}");
+    let request = || TriageRequest::at(t(18));
+    let explained = explain(&world.ledger, &world.settings, request(), &incident).await.unwrap().join("\n");
+    for part in ["Page: yes: 32 items and 100 %", "It was reported, as a page", "News: none", "Channel oncall: gets it"]
+    {
+        assert!(explained.contains(part), "{explained}");
+    }
+    let of_group = explain(&world.ledger, &world.settings, request(), "g0").await.unwrap().join("\n");
+    assert!(of_group.contains(&format!("part of {incident}, which pages for all its groups")), "{of_group}");
+    let nothing_changed = world.seed.number("SELECT count(*) FROM digest WHERE digest_id <> ?1", "");
+    assert_eq!(nothing_changed, 1);
 }

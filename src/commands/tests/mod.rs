@@ -1,4 +1,4 @@
 //! Commands in a row, as people give them.
 
 mod acts;
-mod incidents;
+mod pager_alerts;

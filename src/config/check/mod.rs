@@ -1,8 +1,10 @@
 //! What a configuration must satisfy beyond the shape of its values.
 
 pub(crate) mod job_configs;
+pub(crate) mod oauth2;
 pub(crate) mod times;
 pub(crate) mod warnings;
+pub(crate) mod webhook;
 
 use std::collections::HashSet;
 
@@ -15,6 +17,7 @@ use crate::model::group_state::GroupState;
 use crate::model::host::is_loopback;
 use crate::model::item::Kind;
 use crate::model::links::unknown_placeholder;
+use crate::model::schedule::quiet::QuietHours;
 
 /// A key and what is wrong with its value.
 pub(crate) type Complaint = (String, String);
@@ -35,11 +38,14 @@ pub(crate) fn check(config: &Config) -> Vec<Complaint> {
     }
     for (index, channel) in config.channel.iter().enumerate() {
         check_channel(channel, |key, text| say(format!("channel[{index}].{key}"), text));
+        oauth2::check(channel, |key, text| say(format!("channel[{index}].{key}"), text));
+        webhook::check(channel, |key, text| say(format!("channel[{index}].{key}"), text));
         check_only(channel, config, |key, text| say(format!("channel[{index}].only.{key}"), text));
     }
     times::check(config, &mut say);
     check_status_page(config, &mut say);
     check_digest(config, &mut say);
+    check_page(config, &mut say);
     check_service(config, &mut say);
     check_console(config, &mut say);
     check_reprocess(config, &mut say);
@@ -105,10 +111,18 @@ fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
         ("smtp-username", channel.smtp_username.is_some(), &[Email]),
         ("smtp-hello", channel.smtp_hello.is_some(), &[Email]),
         ("smtp-password-file", channel.smtp_password_file.is_some(), &[Email]),
+        ("smtp-auth", channel.smtp_auth.is_some(), &[Email]),
+        ("oauth2", channel.oauth2.is_some(), &[Email]),
         ("thread", channel.thread.is_some(), &[Email]),
         ("url", channel.url.is_some(), &[Slack, Teams, Webhook, Pagerduty]),
         ("url-file", channel.url_file.is_some(), &[Slack, Teams, Webhook]),
         ("secret-file", channel.secret_file.is_some(), &[Webhook]),
+        ("method", channel.method.is_some(), &[Webhook]),
+        ("headers", !channel.headers.is_empty(), &[Webhook]),
+        ("bearer-file", channel.bearer_file.is_some(), &[Webhook]),
+        ("recipe", channel.recipe.is_some(), &[Webhook]),
+        ("body-template", channel.body_template.is_some(), &[Webhook]),
+        ("template-values", !channel.template_values.is_empty(), &[Webhook]),
         ("routing-key-file", channel.routing_key_file.is_some(), &[Pagerduty]),
         ("dir", channel.dir.is_some(), &[File]),
     ];
@@ -241,8 +255,23 @@ fn check_digest(config: &Config, say: &mut impl FnMut(String, &str)) {
     if config.digest.groups == 0 {
         say("digest.groups".to_owned(), "must be at least 1");
     }
-    for class in &config.digest.page_classes {
-        check_class(class, |text| say("digest.page-classes".to_owned(), text));
+}
+
+fn check_page(config: &Config, say: &mut impl FnMut(String, &str)) {
+    let page = &config.page;
+    for class in config.page_classes() {
+        check_class(class, |text| say("page.classes".to_owned(), text));
+    }
+    if !(0.0..=1.0).contains(&page.incident_share) {
+        say("page.incident-share".to_owned(), "a share between 0 and 1");
+    }
+    for name in &page.projects {
+        if !config.project.iter().any(|project| project.name == *name) {
+            say("page.projects".to_owned(), &format!("there is no [[project]] named `{name}`"));
+        }
+    }
+    if page.hours.as_deref().is_some_and(|hours| QuietHours::parse(hours).is_err()) {
+        say("page.hours".to_owned(), "write start and end, such as \"08:00-20:00\"; they must differ");
     }
 }
 

@@ -5,12 +5,13 @@ use serde::Serialize;
 
 use crate::console::desk::Desk;
 use crate::console::error::PageError;
-use crate::console::pages::chart;
+use crate::console::pages::{chart, incidents};
 use crate::console::words::encoded;
 use crate::model::group_state::GroupState;
 use crate::notify::store_delivery::dead_channels;
 use crate::report::filter::Filter;
 use crate::report::format::layout::{counted, grouped};
+use crate::report::rows::IncidentRow;
 use crate::report::store::{groups, summary};
 use crate::report::summary::SummaryRow;
 use crate::reprocess::plans::draft::Draft;
@@ -40,6 +41,8 @@ impl Need {
 #[derive(Serialize)]
 struct Home {
     needs: Vec<Need>,
+    /// Those that are open.
+    incidents: Vec<IncidentRow>,
     summary: SummaryRow,
     open_groups: u64,
     chart: String,
@@ -54,7 +57,9 @@ pub(crate) fn show(desk: &Desk<'_>) -> Result<String, PageError> {
     let filter = Filter { since: Some(since), ..Filter::default() };
     let view = desk.view(&filter)?;
     let summary = summary(&view, desk.console.setup().budget)?;
-    let mut needs = paging(desk)?;
+    let incidents = incidents::open(desk)?;
+    let mut needs = of_incidents(desk, &incidents);
+    needs.extend(paging(desk)?);
     needs.extend(decisions(&summary));
     for plan in plan::unapplied(view.connection, desk.now)? {
         let items = Draft::of(&plan)?.items;
@@ -80,13 +85,31 @@ pub(crate) fn show(desk: &Desk<'_>) -> Result<String, PageError> {
         ..Need::new("llama-triage problem".to_owned())
     }));
     let open_groups = summary.groups.open() + summary.groups.given_up;
-    let page = Home { needs, open_groups, chart: chart(desk, Filter::default(), HOURS)?, summary };
+    let page = Home { needs, incidents, open_groups, chart: chart(desk, Filter::default(), HOURS)?, summary };
     desk.render("home.html", "Now", "Now", &page)
+}
+
+/// Open incidents that page and that no one has acknowledged.
+fn of_incidents(desk: &Desk<'_>, incidents: &[IncidentRow]) -> Vec<Need> {
+    let policy = &desk.console.setup().page;
+    let pages = |incident: &&IncidentRow| !incident.acked && policy.incident(incident.items, incident.share).is_ok();
+    let need = |incident: &IncidentRow| Need {
+        detail: Some(format!(
+            "{} of {} items failed in {}",
+            grouped(incident.items),
+            grouped(incident.ended_items),
+            incident.projects.join(", ")
+        )),
+        link: Some(format!("/n/{}", encoded(&incident.incident_id))),
+        since: Some(incident.started_at),
+        ..Need::new(format!("PAGE: likely one incident of {}", counted(incident.groups.len() as u64, "group")))
+    };
+    incidents.iter().filter(pages).map(need).collect()
 }
 
 /// Open groups of a class that pages and that no one has acknowledged or silenced.
 fn paging(desk: &Desk<'_>) -> Result<Vec<Need>, PageError> {
-    let class = desk.console.setup().page_classes.clone();
+    let class: Vec<String> = desk.console.setup().page.classes.iter().cloned().collect();
     if class.is_empty() {
         return Ok(Vec::new());
     }

@@ -6,6 +6,7 @@ pub(crate) mod digest;
 pub(crate) mod group;
 pub(crate) mod groups;
 pub(crate) mod home;
+pub(crate) mod incidents;
 pub(crate) mod item;
 pub(crate) mod plans;
 pub(crate) mod search;

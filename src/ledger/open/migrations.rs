@@ -29,9 +29,12 @@ const STEPS: &[&str] = steps![
     "16-classes",
     "17-assign",
     "18-lookups",
-    "19-outstanding",
-    "20-cancelled",
-    "21-duplicates",
+    "19-group-lookups",
+    "20-outstanding",
+    "21-cancelled",
+    "22-pager-alerts",
+    "23-incidents",
+    "24-duplicates",
 ];
 
 /// The newest schema this program knows.

@@ -95,6 +95,11 @@ impl Linker {
         self.page("g", group_id).map(|address| (PAGE.to_owned(), address)).into_iter().collect()
     }
 
+    /// The links of an incident: its page, where people reach the console.
+    pub(crate) fn of_incident(&self, incident_id: &str) -> Links {
+        self.page("n", incident_id).map(|address| (PAGE.to_owned(), address)).into_iter().collect()
+    }
+
     fn page(&self, page: &str, id: &str) -> Option<String> {
         self.public_url.as_ref().map(|url| console_page(url, page, id))
     }

@@ -7,6 +7,7 @@
 pub(crate) mod cron;
 pub(crate) mod overdue;
 pub(crate) mod quiet;
+pub(crate) mod send_window;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,7 @@
-//! PagerDuty Events v2: one incident for each episode of a paging group, resolved when the episode ends.
+//! PagerDuty Events v2: one alert for each paging incident, and for each episode of another paging group, resolved when it ends.
 //!
 //! An ack is mirrored once; Events v2 has no way to take it back.
-//! Every event has a key of its own, so that sending one again changes nothing. Worker faults are incidents too.
+//! Every event has a key of its own, so that sending one again changes nothing. Worker faults are alerts too.
 
 use std::time::Duration;
 
@@ -16,9 +16,13 @@ use crate::notify::channels::http::{Http, HttpResponse, Plaintext};
 use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
-use crate::notify::render::links::safe_link;
-use crate::notify::render::view::{first_page, items_command, page, sample_links};
+use crate::notify::render::incident_words;
+use crate::notify::render::links::{first_page, page, safe_link};
+use crate::notify::render::sample_view::sample_links;
+use crate::notify::render::times::DisplayZone;
+use crate::notify::render::view::items_command;
 use crate::notify::render::words::{self, short};
+use crate::triage::digest::incident::{IncidentEntry, IncidentReason};
 use crate::triage::digest::model::{Digest, GroupEntry};
 use crate::triage::digest::size_limit::Tier;
 use crate::triage::digest::test_digest::is_trial;
@@ -29,6 +33,9 @@ pub(crate) const ADDRESS: &str = "https://events.pagerduty.com/v2/enqueue";
 pub(crate) const SUMMARY: usize = 1_024;
 /// Characters of a dedup key.
 pub(crate) const KEY: usize = 255;
+
+/// Groups and projects of an incident that an event names.
+const GROUPS: usize = 20;
 
 /// A PagerDuty integration.
 pub(crate) struct Pagerduty {
@@ -147,15 +154,15 @@ pub(crate) fn preview(digest: &Digest) -> String {
         .map(|event| serde_json::to_string(event).expect("string keys and no numbers") + "\n")
         .collect::<String>();
     if lines.is_empty() {
-        return "nothing in this digest opens, acknowledges or resolves an incident\n".to_owned();
+        return "nothing in this digest opens, acknowledges or resolves an alert\n".to_owned();
     }
     lines
 }
 
 /// The events of a digest: resolves first, because people who were paged wait for them.
 ///
-/// A made-up digest opens an incident and closes it at once, so that the whole way is tried and nothing stays open.
-/// Only paging groups have incidents, so whoever builds the digest keeps `page` on the end of what had paged.
+/// A made-up digest opens an alert and closes it at once, so that the whole way is tried and nothing stays open.
+/// Only paging groups have alerts, so whoever builds the digest keeps `page` on the end of what had paged.
 pub(crate) fn events(digest: &Digest, routing_key: &str) -> Vec<PagerDutyEvent> {
     if is_trial(digest) {
         let pair = |entry| [trigger_group(digest, entry, routing_key), resolve(routing_key, group_key(digest, entry))];
@@ -170,21 +177,38 @@ pub(crate) fn events(digest: &Digest, routing_key: &str) -> Vec<PagerDutyEvent> 
         false => trigger_fault(digest, fault, routing_key),
     });
     let taken = digest.taken.iter().map(|entry| acknowledge(routing_key, group_key(digest, entry)));
-    ends.chain(starts).chain(taken).chain(faults).collect()
+    let incidents = digest.incidents.iter().filter_map(|entry| of_incident(digest, entry, routing_key));
+    ends.chain(incidents).chain(starts).chain(taken).chain(faults).collect()
+}
+
+/// The event of an incident; none if it does not page, or nothing of it is news.
+fn of_incident(digest: &Digest, entry: &IncidentEntry, routing_key: &str) -> Option<PagerDutyEvent> {
+    let key = || incident_key(digest, entry);
+    match entry.reason {
+        _ if !entry.page => None,
+        IncidentReason::New | IncidentReason::Escalated => Some(trigger_incident(digest, entry, routing_key)),
+        IncidentReason::Resolved => Some(resolve(routing_key, key())),
+        IncidentReason::Acked => Some(acknowledge(routing_key, key())),
+        IncidentReason::Known => None,
+    }
+}
+
+fn incident_key(digest: &Digest, entry: &IncidentEntry) -> String {
+    key(digest, entry.alert_scope.as_deref(), &entry.incident_id)
 }
 
 fn group_key(digest: &Digest, entry: &GroupEntry) -> String {
-    key(digest, entry.incident_scope.as_deref(), &format!("{}/{}", entry.group_id, entry.episode))
+    key(digest, entry.alert_scope.as_deref(), &format!("{}/{}", entry.group_id, entry.episode))
 }
 
 fn fault_key(digest: &Digest, fault: &Fault) -> String {
-    key(digest, fault.incident_scope.as_deref(), &format!("fault/{}", fault.fault))
+    key(digest, fault.alert_scope.as_deref(), &format!("fault/{}", fault.fault))
 }
 
-/// The scope is that under which the incident was opened, whatever the ledger is called since.
-/// The end distinguishes incidents, so a long scope is cut and the end stays.
+/// The scope is that under which the alert was opened, whatever the ledger is called since.
+/// The end distinguishes alerts, so a long scope is cut and the end stays.
 fn key(digest: &Digest, scope: Option<&str>, end: &str) -> String {
-    let scope = cut_end(scope.unwrap_or_else(|| digest.incident_scope()), 60);
+    let scope = cut_end(scope.unwrap_or_else(|| digest.alert_scope()), 60);
     short(&format!("llama-triage/{scope}/{}", short(end, 150)), KEY)
 }
 
@@ -244,6 +268,34 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Page
         client_url: page(digest.public_url.as_deref(), "g", &entry.group_id),
         links,
         ..resolve(routing_key, group_key(digest, entry))
+    }
+}
+
+fn trigger_incident(digest: &Digest, entry: &IncidentEntry, routing_key: &str) -> PagerDutyEvent {
+    let line = incident_words::line(entry, digest, &DisplayZone::new(&digest.zone));
+    let causes = incident_words::causes(&entry.classes);
+    let incident_id = short(&entry.incident_id, 100);
+    let details = json!({
+        "incident_id": incident_id,
+        "digest_id": short(&digest.digest_id, 100),
+        "decided_at": digest.created_at.to_string(),
+        "groups": entry.groups.iter().take(GROUPS).map(|id| short(id, 100)).collect::<Vec<_>>(),
+        "projects": entry.projects.iter().take(GROUPS).map(|name| short(name, 100)).collect::<Vec<_>>(),
+        "items": entry.items,
+        "ended_items": entry.ended_items,
+        "open_items": entry.open_items,
+        "why": short(&entry.why, 400),
+        "assigned": entry.assigned.as_deref().map(|name| short(name, 100)),
+        "details": format!("llama-triage report incident {incident_id}"),
+        "acknowledge": format!("llama-triage group ack {incident_id}"),
+    });
+    let summary = format!("Incident: {line} ({causes})");
+    let payload = payload(digest, summary, "critical", &entry.started_at.to_string(), details);
+    PagerDutyEvent {
+        payload: Some(Payload { group: incident_id, ..payload }),
+        event_action: "trigger",
+        client_url: page(digest.public_url.as_deref(), "n", &entry.incident_id),
+        ..resolve(routing_key, incident_key(digest, entry))
     }
 }
 

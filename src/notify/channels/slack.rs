@@ -12,7 +12,7 @@ use crate::notify::channels::http::{Http, Plaintext};
 use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
-use crate::notify::render::view::{DigestView, GroupView};
+use crate::notify::render::view::{DigestView, GroupView, IncidentView};
 use crate::notify::render::words::short;
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::{Tier, fit};
@@ -141,6 +141,7 @@ fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> Strin
         Block::Actions { elements: vec![SlackButton { text, url: url.clone() }] }
     }));
     blocks.extend(faults(view).map(section));
+    blocks.extend(view.incidents.iter().map(|incident| section(describe_incident(incident))));
     for group in &view.groups {
         blocks.push(section(describe(group)));
     }
@@ -208,6 +209,27 @@ fn describe(group: &GroupView) -> String {
     let open = group.open_link.iter().map(|url| format!("{} · ", link("open", url)));
     let runbook = open.chain(group.runbook_link.iter().map(|url| format!("{} · ", link("runbook", url))));
     lines.push(format!("{}`{}`", runbook.collect::<String>(), escape(&group.command, 150)));
+    within(lines, SECTION)
+}
+
+/// An incident with a line for each group.
+fn describe_incident(incident: &IncidentView) -> String {
+    let page = if incident.page { " · PAGE" } else { "" };
+    let mut lines = vec![
+        format!("*{}{page}* {}", incident.word.to_uppercase(), escape(&incident.line, 300)),
+        escape(&incident.causes, 250),
+        format!("{} · {}", incident.open, escape(&incident.why, 300)),
+    ];
+    lines.extend(incident.assigned.iter().map(|assigned| escape(assigned, 120)));
+    let mut ways: Vec<String> = incident.open_link.iter().map(|url| link("open", url)).collect();
+    ways.push(format!("`{}`", escape(&incident.command, 100)));
+    ways.extend(incident.ack_command.iter().map(|command| format!("`{}`", escape(command, 100))));
+    lines.push(ways.join(" · "));
+    lines.extend(incident.groups.iter().map(|group| {
+        let title = with_link(&group.title, group.open_link.as_deref());
+        format!("> *{}* {title} · {} open", group.word.to_uppercase(), group.open_items)
+    }));
+    lines.extend(incident.more.clone());
     within(lines, SECTION)
 }
 

@@ -13,7 +13,8 @@ use crate::notify::channels::http::{Http, Plaintext};
 use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
-use crate::notify::render::view::{DigestView, GroupView, SampleView};
+use crate::notify::render::sample_view::SampleView;
+use crate::notify::render::view::{DigestView, GroupView, IncidentView};
 use crate::notify::render::words::short;
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::{Tier, fit};
@@ -91,6 +92,7 @@ fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> Value
         ])
     }));
     body.extend(view.unlisted_faults(FAULTS).map(|text| rich(vec![TextRun::plain(&text)])));
+    body.extend(view.incidents.iter().map(describe_incident));
     body.extend(view.groups.iter().map(describe));
     if !view.still_open.is_empty() {
         body.push(still_open(view));
@@ -149,6 +151,29 @@ fn describe(group: &GroupView) -> Value {
     last.extend(group.open_link.iter().map(|url| TextRun::link(" open", url)));
     last.extend(group.runbook_link.iter().map(|url| TextRun::link(" runbook", url)));
     blocks.push(rich(last));
+    json!({ "type": "Container", "separator": true, "items": blocks })
+}
+
+/// An incident with a line for each group.
+fn describe_incident(incident: &IncidentView) -> Value {
+    let word = format!("{}{} ", incident.word.to_uppercase(), if incident.page { " PAGE" } else { "" });
+    let mut blocks = vec![
+        rich(vec![TextRun::colored(&word, color(incident.tone)), TextRun::bold(&short(&incident.line, 250))]),
+        rich(vec![TextRun::plain(&format!("{} · {}", incident.causes, incident.open))]),
+        rich(vec![TextRun::subtle(&short(&incident.why, 250))]),
+    ];
+    blocks.extend(incident.assigned.iter().map(|assigned| rich(vec![TextRun::plain(assigned)])));
+    let mut ways = vec![TextRun::subtle(&incident.command)];
+    ways.extend(incident.ack_command.iter().map(|command| TextRun::subtle(&format!(" · {command}"))));
+    ways.extend(incident.open_link.iter().map(|url| TextRun::link(" open", url)));
+    blocks.push(rich(ways));
+    blocks.extend(incident.groups.iter().map(|group| {
+        let word = format!("{} ", group.word.to_uppercase());
+        let title = short(&group.title, 110);
+        let title = group.open_link.as_ref().map_or_else(|| TextRun::plain(&title), |url| TextRun::link(&title, url));
+        rich(vec![TextRun::bold(&word), title, TextRun::plain(&format!(" · {} open", group.open_items))])
+    }));
+    blocks.extend(incident.more.iter().map(|more| rich(vec![TextRun::plain(more)])));
     json!({ "type": "Container", "separator": true, "items": blocks })
 }
 

@@ -5,16 +5,22 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::model::fault::Fault;
 use crate::model::text::cut_middle;
-use crate::notify::render::view::{open_link, page};
+use crate::notify::render::links::page;
+use crate::notify::render::view::open_link;
 use crate::notify::render::words;
+use crate::triage::digest::build::incident_reason;
+use crate::triage::digest::incident::IncidentEntry;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Silenced, Totals, Window};
 use crate::triage::digest::size_limit::{Tier, fit};
 
 /// The most bytes of a body: what common receivers accept.
 pub(crate) const MOST_BYTES: usize = 256_000;
+/// Groups and projects of an incident that are named.
+const NAMED: usize = 200;
 /// Faults and remarks listed; `totals.faults` is complete.
 const LISTED: usize = 20;
 
@@ -31,6 +37,7 @@ struct WebhookBody<'a> {
     zone: &'a str,
     headline: String,
     reasons: Vec<&'static str>,
+    page: bool,
     scheduled: bool,
     baseline: bool,
     window: Window,
@@ -39,6 +46,7 @@ struct WebhookBody<'a> {
     totals: Totals,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: BTreeMap<&'static str, String>,
+    incidents: Vec<IncidentBody>,
     groups: Vec<GroupBody<'a>>,
     still_open: Vec<GroupBody<'a>>,
     truncated: LeftOut,
@@ -56,6 +64,31 @@ struct GroupBody<'a> {
     entry: &'a GroupEntry,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: BTreeMap<&'static str, String>,
+}
+
+/// An incident with its links.
+#[derive(Serialize)]
+struct IncidentBody {
+    #[serde(flatten)]
+    entry: IncidentEntry,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    links: BTreeMap<&'static str, String>,
+}
+
+/// No tier drops the first incident, so its texts are cut.
+fn incident(digest: &Digest, entry: &IncidentEntry) -> IncidentBody {
+    let first = |names: &[String]| names.iter().take(NAMED).map(|name| cut_middle(name, 60).into_owned()).collect();
+    let entry = IncidentEntry {
+        incident_id: cut(&entry.incident_id),
+        projects: first(&entry.projects),
+        groups: first(&entry.groups),
+        classes: entry.classes.iter().map(|(class, items)| (cut(class), *items)).collect(),
+        why: cut(&entry.why),
+        assigned: entry.assigned.as_deref().map(cut),
+        alert_scope: None,
+        ..entry.clone()
+    };
+    IncidentBody { links: links(page(digest.public_url.as_deref(), "n", &entry.incident_id)), entry }
 }
 
 fn group<'a>(digest: &Digest, entry: &'a GroupEntry) -> GroupBody<'a> {
@@ -89,6 +122,7 @@ pub(crate) fn reasons(digest: &Digest) -> Vec<&'static str> {
     if digest.baseline {
         add(Reason::Baseline);
     }
+    digest.incidents.iter().filter_map(|entry| incident_reason(entry.reason)).for_each(&mut add);
     digest.changes.iter().for_each(|entry| add(entry.reason));
     if !digest.faults.is_empty() {
         add(Reason::WorkerFault);
@@ -106,11 +140,30 @@ fn cut(text: &str) -> String {
 }
 
 fn cut_fault(fault: &Fault) -> Fault {
-    Fault { fault: cut(&fault.fault), text: cut(&fault.text), incident_scope: None, ..fault.clone() }
+    Fault { fault: cut(&fault.fault), text: cut(&fault.text), alert_scope: None, ..fault.clone() }
 }
 
 fn body(digest: &Digest) -> String {
-    let body = WebhookBody {
+    serde_json::to_string(&view(digest)).expect("string keys and finite numbers only")
+}
+
+/// The same as a value for templates, in which `links` is always there.
+pub(crate) fn value(digest: &Digest) -> Value {
+    let mut body = serde_json::to_value(view(digest)).expect("string keys and finite numbers only");
+    let add_links = |entry: &mut Value| {
+        if entry["links"].is_null() {
+            entry["links"] = Value::Object(serde_json::Map::new());
+        }
+    };
+    add_links(&mut body);
+    for list in ["groups", "still_open"] {
+        body[list].as_array_mut().into_iter().flatten().for_each(add_links);
+    }
+    body
+}
+
+fn view(digest: &Digest) -> WebhookBody<'_> {
+    WebhookBody {
         schema_version: digest.schema_version,
         kind: "digest",
         digest_id: &digest.digest_id,
@@ -121,6 +174,7 @@ fn body(digest: &Digest) -> String {
         zone: &digest.zone,
         headline: words::headline(digest),
         reasons: reasons(digest),
+        page: digest.changes.iter().any(words::is_page),
         scheduled: digest.scheduled,
         baseline: digest.baseline,
         window: digest.window,
@@ -128,6 +182,7 @@ fn body(digest: &Digest) -> String {
         next_digest_at: digest.next_digest_at,
         totals: digest.totals,
         links: links(open_link(digest)),
+        incidents: digest.incidents.iter().take(LISTED).map(|entry| incident(digest, entry)).collect(),
         groups: digest.changes.iter().map(|entry| group(digest, entry)).collect(),
         still_open: digest.still_open.iter().map(|entry| group(digest, entry)).collect(),
         truncated: digest.left_out,
@@ -136,6 +191,5 @@ fn body(digest: &Digest) -> String {
         silenced: digest.silenced,
         budget: digest.budget.as_deref().map(cut),
         remarks: words::remarks(digest).iter().take(LISTED).map(|remark| cut(remark)).collect(),
-    };
-    serde_json::to_string(&body).expect("string keys and finite numbers only")
+    }
 }

@@ -1,5 +1,7 @@
 //! Which addresses from outside become links: absolute http and https ones without anything that could break out of them.
 
+use crate::model::links::console_page;
+
 /// The longest address that becomes a link; a longer one is dropped, because a cut link leads nowhere.
 const LONGEST: usize = 600;
 
@@ -19,6 +21,17 @@ pub(crate) fn safe_link(address: &str) -> Option<&str> {
 pub(crate) fn needs_key(address: &str) -> bool {
     let path = address.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
     path.is_some_and(|(_, path)| path.starts_with("api/"))
+}
+
+/// The first page of the console, if people reach one and its address is safe to be clicked.
+pub(crate) fn first_page(public_url: Option<&str>) -> Option<String> {
+    safe_link(&format!("{}/", public_url?)).map(str::to_owned)
+}
+
+/// A page of the console, if people reach one and its address is safe to be clicked.
+pub(crate) fn page(public_url: Option<&str>, kind: &str, id: &str) -> Option<String> {
+    let address = console_page(public_url?, kind, id);
+    safe_link(&address).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl DisplayZone {
         format!("{front} to {back}")
     }
 
+    /// As [`DisplayZone::full`], and the time of day alone on the day of `now`: `09:00`.
+    pub(crate) fn short(&self, at: Timestamp, now: Timestamp) -> String {
+        if self.day(at) == self.day(now) { self.format(at, "%H:%M") } else { self.full(at) }
+    }
+
     fn format(&self, at: Timestamp, pattern: &str) -> String {
         at.to_zoned_datetime(self.zone.clone()).strftime(pattern).to_string()
     }

@@ -5,23 +5,21 @@
 use serde::Serialize;
 
 use crate::model::fault::Fault;
-use crate::model::links::{PAGE, console_page};
 use crate::model::text::count;
 use crate::notify::render::bars::Bars;
-use crate::notify::render::links::{needs_key, safe_link};
+use crate::notify::render::incident_words;
+use crate::notify::render::links::{page, safe_link};
+use crate::notify::render::sample_view::{ID, MESSAGE, SampleView, sample};
 use crate::notify::render::times::DisplayZone;
 use crate::notify::render::words::{self, ChangeKind, short};
 use crate::triage::digest::build::count_changes;
-use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample, Totals};
+use crate::triage::digest::incident::{IncidentEntry, IncidentState};
+use crate::triage::digest::model::{Digest, GroupEntry, Reason, Totals};
 
-/// The longest raw message, cut in its middle.
-pub(crate) const MESSAGE: usize = 300;
-/// The longest id; real ones have at most 40 characters.
-const ID: usize = 100;
+/// Incidents that have a block.
+const INCIDENTS: usize = 5;
 /// Faults and remarks listed; more are counted.
 const FAULTS: usize = 10;
-/// Links of a sample.
-const LINKS: usize = 6;
 /// Job types and projects named; more are counted.
 const NAMES: usize = 4;
 
@@ -36,6 +34,8 @@ pub(crate) struct DigestView {
     pub(crate) preheader: String,
     pub(crate) tiles: Vec<Tile>,
     pub(crate) totals: String,
+    pub(crate) incidents: Vec<IncidentView>,
+    /// Groups with news that are part of no listed incident.
     pub(crate) groups: Vec<GroupView>,
     /// How many of them the page tells in full.
     pub(crate) details: usize,
@@ -110,20 +110,66 @@ pub(crate) struct GroupView {
     pub(crate) all_items: Option<String>,
 }
 
-/// A sample, ready for a template.
+/// An incident with its groups, ready for a template.
 #[derive(Serialize)]
-pub(crate) struct SampleView {
-    pub(crate) item_name: String,
-    pub(crate) message: Option<String>,
-    pub(crate) seen_at: String,
-    /// Label and id; those that the item has.
-    pub(crate) ids: Vec<(&'static str, String)>,
+pub(crate) struct IncidentView {
+    pub(crate) incident_id: String,
+    pub(crate) word: &'static str,
+    pub(crate) tone: &'static str,
+    pub(crate) page: bool,
+    /// "5 groups, 147 of 270 items failed since 14:33 in invoices, archive".
+    pub(crate) line: String,
+    /// "54 % of what ended in that time: 120 temporary, 27 cause unclear".
+    pub(crate) causes: String,
+    pub(crate) why: String,
+    pub(crate) open: String,
+    pub(crate) assigned: Option<String>,
+    /// Its groups with news.
+    pub(crate) groups: Vec<GroupView>,
+    /// Its other groups, counted; none if all are listed.
+    pub(crate) more: Option<String>,
     /// Its page of the console; none where people reach none.
     pub(crate) open_link: Option<String>,
-    /// Name and address of what opens in a browser.
-    pub(crate) links: Vec<NamedLink>,
-    /// Name and address of what LlamaCloud's API answers only with the key; empty where a page of the console shows it.
-    pub(crate) api_links: Vec<NamedLink>,
+    /// Shows all about it.
+    pub(crate) command: String,
+    /// Acknowledges its open groups; none if they are, or it is over.
+    pub(crate) ack_command: Option<String>,
+}
+
+impl IncidentView {
+    /// Prepares an incident with those groups of the digest that are part of it.
+    pub(crate) fn new(digest: &Digest, entry: &IncidentEntry, clock: &DisplayZone) -> IncidentView {
+        let groups: Vec<GroupView> = digest
+            .changes
+            .iter()
+            .filter(|member| member.incident_id.as_ref() == Some(&entry.incident_id))
+            .map(|member| group(member, digest.public_url.as_deref(), clock))
+            .collect();
+        let more = (entry.groups.len() as u64).saturating_sub(groups.len() as u64);
+        let is_over = entry.state == IncidentState::Over;
+        let incident_id = short(&entry.incident_id, 40);
+        IncidentView {
+            word: incident_words::word(entry),
+            tone: if is_over { "resolved" } else { "new" },
+            page: entry.page && !is_over,
+            line: incident_words::line(entry, digest, clock),
+            causes: format!(
+                "{} % of what ended in that time: {}",
+                incident_words::percent(entry),
+                incident_words::causes(&entry.classes)
+            ),
+            why: short(&entry.why, 300),
+            open: format!("{} open", count(entry.open_items, "item", "items")),
+            assigned: entry.assigned.as_deref().map(|name| format!("Assigned to {}", short(name, 100))),
+            more: (more > 0 && !groups.is_empty())
+                .then(|| format!("and {} without news", count(more, "group", "groups"))),
+            open_link: page(digest.public_url.as_deref(), "n", &entry.incident_id),
+            command: format!("llama-triage report incident {incident_id}"),
+            ack_command: (!entry.acked && !is_over).then(|| format!("llama-triage group ack {incident_id}")),
+            groups,
+            incident_id,
+        }
+    }
 }
 
 /// A fault of llama-triage itself, ready for a template.
@@ -148,8 +194,9 @@ impl DigestView {
             preheader: words::preheader(digest),
             tiles: tiles(digest),
             totals: totals(digest),
-            groups: digest.changes.iter().map(|e| group(e, public_url, &clock)).collect(),
-            details: digest.changes.len(),
+            incidents: listed_incidents(digest).iter().map(|e| IncidentView::new(digest, e, &clock)).collect(),
+            details: alone(digest).count(),
+            groups: alone(digest).map(|e| group(e, public_url, &clock)).collect(),
             still_open: digest.still_open.iter().map(|e| group(e, public_url, &clock)).collect(),
             left_out: left_out(digest),
             faults: digest.faults.iter().take(FAULTS).map(|f| fault(f, &clock)).collect(),
@@ -180,6 +227,17 @@ impl DigestView {
     pub(crate) fn unlisted_remarks(&self, listed: usize) -> Option<String> {
         more(self.all_remarks, listed, "more remark", "more remarks")
     }
+}
+
+/// The incidents that have a block; the groups of others are listed as if they were of none.
+fn listed_incidents(digest: &Digest) -> &[IncidentEntry] {
+    &digest.incidents[..digest.incidents.len().min(INCIDENTS)]
+}
+
+/// The groups with news that are part of no listed incident.
+fn alone(digest: &Digest) -> impl Iterator<Item = &GroupEntry> {
+    let is_listed = |id: &String| listed_incidents(digest).iter().any(|incident| incident.incident_id == *id);
+    digest.changes.iter().filter(move |entry| !entry.incident_id.as_ref().is_some_and(is_listed))
 }
 
 fn tiles(digest: &Digest) -> Vec<Tile> {
@@ -299,23 +357,15 @@ fn template_adds_detail(template: &str, title: &str) -> bool {
     bare(template) != bare(title)
 }
 
-/// The page of a digest's only group, else of the digest itself.
+/// The page of a digest's only incident or group, else of the digest itself.
 pub(crate) fn open_link(digest: &Digest) -> Option<String> {
+    if let ([incident], None) = (digest.incidents.as_slice(), alone(digest).next()) {
+        return page(digest.public_url.as_deref(), "n", &incident.incident_id);
+    }
     match digest.changes.as_slice() {
         [only] => page(digest.public_url.as_deref(), "g", &only.group_id),
         _ => page(digest.public_url.as_deref(), "d", &digest.digest_id),
     }
-}
-
-/// The first page of the console, if people reach one and its address is safe to be clicked.
-pub(crate) fn first_page(public_url: Option<&str>) -> Option<String> {
-    safe_link(&format!("{}/", public_url?)).map(str::to_owned)
-}
-
-/// A page of the console, if people reach one and its address is safe to be clicked.
-pub(crate) fn page(public_url: Option<&str>, kind: &str, id: &str) -> Option<String> {
-    let address = console_page(public_url?, kind, id);
-    safe_link(&address).map(str::to_owned)
 }
 
 fn group(entry: &GroupEntry, public_url: Option<&str>, clock: &DisplayZone) -> GroupView {
@@ -409,40 +459,6 @@ fn names(names: &[String]) -> String {
     let mut shown: Vec<String> = names.iter().take(NAMES).map(|n| short(n, 40)).collect();
     shown.extend(more(names.len(), NAMES, "other", "others"));
     shown.join(", ")
-}
-
-fn sample(sample: &Sample, entry: &GroupEntry, public_url: Option<&str>, clock: &DisplayZone) -> SampleView {
-    let message =
-        sample.error_message.as_deref().or(sample.skip_reason.as_deref()).filter(|message| *message != entry.title);
-    let ids = [
-        ("item", Some(&sample.item_id)),
-        ("batch", Some(&sample.batch_id)),
-        ("job", sample.job_id.as_ref()),
-        ("job record", sample.job_record_id.as_ref()),
-    ];
-    let (links, api_links) = sample_links(sample, public_url);
-    SampleView {
-        item_name: short(&sample.item_name, 120),
-        message: optional(message, MESSAGE),
-        seen_at: clock.full(sample.seen_at),
-        ids: ids.into_iter().filter_map(|(label, id)| Some((label, short(id?, ID)))).collect(),
-        open_link: page(public_url, "i", &sample.item_id),
-        links,
-        api_links,
-    }
-}
-
-/// A link's name and its address.
-pub(crate) type NamedLink = (String, String);
-
-/// The links of a sample beside its page: those that a browser opens, and those that LlamaCloud's API answers only with
-/// the key. Where people reach the console, its page shows what the latter do.
-pub(crate) fn sample_links(sample: &Sample, public_url: Option<&str>) -> (Vec<NamedLink>, Vec<NamedLink>) {
-    let safe = |(name, link): (&String, &String)| Some((short(name, 30), safe_link(link)?.to_owned()));
-    let has_page = public_url.is_some();
-    let links = sample.links.iter().filter(|(name, _)| !has_page || name.as_str() != PAGE).filter_map(safe).take(LINKS);
-    let (api_links, links) = links.partition(|(_, link)| needs_key(link));
-    (links, if has_page { Vec::new() } else { api_links })
 }
 
 fn optional(text: Option<&str>, most: usize) -> Option<String> {

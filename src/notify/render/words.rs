@@ -3,6 +3,9 @@
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::model::text::{count, cut_end, cut_middle, one_line};
+use crate::notify::render::incident_words;
+use crate::notify::render::times::DisplayZone;
+use crate::triage::digest::incident::IncidentReason;
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, RetrySummary, Totals};
 use crate::triage::digest::test_digest::is_trial;
 
@@ -126,16 +129,39 @@ pub(crate) fn subject(digest: &Digest) -> String {
         name => format!("[triage {}]", cut_end(name, 20)),
     };
     let news = change_counts(&digest.totals);
+    let lead = lead(digest);
     let prefix = if is_trial(digest) { format!("{prefix} TEST, not an alert:") } else { prefix };
     let id = format!(" ({})", cut_end(&one_line(&digest.digest_id), 30));
-    let (all, totals) = (news.len(), &digest.totals);
+    let fits = |subject: &String| subject.chars().count() <= SUBJECT;
+    if let Some(lead) = lead {
+        let open = format!("{} open", count(digest.totals.open_items, "item", "items"));
+        let ways =
+            [format!("{prefix} {lead} - {open}{id}"), format!("{prefix} {lead} - {open}"), format!("{prefix} {lead}")];
+        return ways
+            .into_iter()
+            .find(fits)
+            .unwrap_or_else(|| cut_end(&format!("{prefix} {lead}"), SUBJECT).into_owned());
+    }
     let facts = |kinds: usize, batches: &str| format!("{prefix} {}", subject_facts(digest, &news[..kinds], batches));
-    let (batches, counted) = (open_batches(totals), open_batches_counted(totals));
-    let whole = format!("{}{id}", facts(all, &batches));
+    let (all, batches, counted) = (news.len(), open_batches(&digest.totals), open_batches_counted(&digest.totals));
     let fewer_kinds = |batches: String| (0..=all).rev().map(move |kinds| (kinds, batches.clone()));
+    let whole = format!("{}{id}", facts(all, &batches));
     let shorter = std::iter::once((all, batches)).chain(fewer_kinds(counted)).chain(fewer_kinds(String::new()));
     let shorter = shorter.map(|(kinds, batches)| facts(kinds, &batches));
-    std::iter::once(whole).chain(shorter).find(|subject| subject.chars().count() <= SUBJECT).unwrap_or(prefix)
+    std::iter::once(whole).chain(shorter).find(fits).unwrap_or(prefix)
+}
+
+/// What the subject begins with: an incident, or what pages, in words of ours; none if neither is news.
+fn lead(digest: &Digest) -> Option<String> {
+    let page = |is_page: bool| if is_page { "PAGE: " } else { "" };
+    if let Some(entry) = digest.incidents.iter().find(|entry| entry.reason.is_alarm()) {
+        let groups = count(entry.groups.len() as u64, "group", "groups");
+        let is_page = entry.page && entry.ended_at.is_none();
+        let failed = format!("{} of {} items failed in {groups}", entry.items, entry.ended_items);
+        return Some(format!("{}incident: {failed}", page(is_page)));
+    }
+    let entry = digest.changes.iter().find(|entry| is_page(entry))?;
+    Some(format!("PAGE: {}, {}", incident_words::class_word(&entry.class), count(entry.open_items, "item", "items")))
 }
 
 /// The first inventory and nothing else: one that could not be delivered is part of a digest with news.
@@ -161,6 +187,11 @@ fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)], batches: &str) -> 
             format!("{} - {open}", parts.join(", "))
         }
     }
+}
+
+/// Whether the news of a group pages: more items of what people know already does not.
+pub(crate) fn is_page(entry: &GroupEntry) -> bool {
+    entry.page && entry.state != GroupState::Resolved && entry.reason != Reason::MoreItems
 }
 
 /// ", 2 batches overdue": what is open beside failed and skipped items; empty if nothing is.
@@ -192,11 +223,17 @@ pub(crate) fn headline(digest: &Digest) -> String {
     if is_inventory(digest) {
         return format!("First inventory: {open}");
     }
-    // More items of what people know already does not page.
-    let is_urgent = |e: &&GroupEntry| e.page && e.state != GroupState::Resolved && e.reason != Reason::MoreItems;
-    let paging = digest.changes.iter().find(is_urgent);
+    let clock = DisplayZone::new(&digest.zone);
+    if let Some(incident) = digest.incidents.iter().find(|entry| entry.reason.is_alarm()) {
+        return incident_words::headline(incident, digest, &clock);
+    }
+    let paging = digest.changes.iter().find(|entry| is_page(entry));
     let fault = digest.faults.iter().find(|f| !f.ended);
+    let over = || digest.incidents.iter().find(|entry| entry.reason == IncidentReason::Resolved);
     match (paging, fault, digest.changes.first()) {
+        (None, None, None) if over().is_some() => {
+            over().map_or_else(String::new, |entry| incident_words::headline(entry, digest, &clock))
+        }
         (Some(entry), ..) => format!("PAGE: {}", group_line(entry)),
         (None, Some(fault), _) => {
             format!("llama-triage problem: {}", short(&fault.text, 160))

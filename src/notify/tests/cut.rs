@@ -71,7 +71,7 @@ fn chat_counts_the_faults_and_remarks_that_it_leaves_out() {
         text: "t".into(),
         since: digest.created_at,
         ended: false,
-        incident_scope: None,
+        alert_scope: None,
     };
     digest.faults = (0..5).map(fault).collect();
     digest.remarks = (0..5).map(|n| Remark::digest(format!("remark {n}"))).collect();

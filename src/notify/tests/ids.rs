@@ -1,4 +1,4 @@
-//! The ids under which digests and incidents leave the house.
+//! The ids under which digests and alerts leave the house.
 
 use crate::config::channel::ChannelKind;
 use crate::notify::Channel;
@@ -48,7 +48,7 @@ async fn a_ledger_that_was_set_back_gives_no_other_digest_an_id_that_was_deliver
     let before = ids(&busy()).await;
     let after = ids(&Digest { nonce: "ffffffff".into(), ..busy() }).await;
     let same: Vec<bool> = before.iter().zip(&after).map(|(one, other)| one == other).collect();
-    // A day's thread and the incidents go on.
+    // A day's thread and the alerts go on.
     assert_eq!(same, [false, true, true, false, false, true, true]);
 }
 

@@ -51,7 +51,7 @@ fn a_test_message_says_that_it_is_one() {
 }
 
 #[test]
-fn a_test_of_pagerduty_opens_an_incident_and_closes_it_at_once() {
+fn a_test_of_pagerduty_opens_an_alert_and_closes_it_at_once() {
     let digest = trial("", "UTC", crate::notify::tests::sample::at("2026-08-23T07:00:00Z"));
     let events: Vec<serde_json::Value> =
         pagerduty::events(&digest, "key").iter().map(|event| serde_json::to_value(event).unwrap()).collect();

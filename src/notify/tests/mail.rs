@@ -90,6 +90,8 @@ fn outside_text_never_adds_a_header_or_a_part() {
 #[test]
 fn subjects_say_what_matters_and_fit() {
     let mut digest = busy();
+    assert_eq!(subject(&digest), "[triage prod] PAGE: key, credits or quota rejected, 96 items - 212 items open");
+    digest.changes.iter_mut().for_each(|entry| entry.page = false);
     assert_eq!(subject(&digest), "[triage prod] 1 new, 1 regressed, 1 escalating, 1 fault - 212 items open");
     digest.totals.faults = 0;
     digest.totals.regressed = 0;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::item::Kind;
+use crate::triage::digest::incident::{IncidentEntry, IncidentReason, IncidentState};
 use crate::triage::digest::model::*;
 use crate::triage::digest::test_digest::trial;
 
@@ -47,7 +48,7 @@ pub(crate) fn busy() -> Digest {
             text: "project \"archive\" cannot be read: 401, the API key is refused. Put a new key into the credential llama-cloud-api-key-archive.".into(),
             since: at("2026-08-23T05:40:00Z"),
             ended: false,
-            incident_scope: None,
+            alert_scope: None,
         }],
         retries: Some(RetrySummary {
             attempts: 40,
@@ -211,12 +212,32 @@ pub(crate) fn hostile(groups: usize, text: &str) -> Digest {
     entry.samples = vec![evil; 5];
     entry.projects = vec![text.into(); 9];
     let fault =
-        Fault { fault: text.into(), text: text.into(), since: entry.last_seen, ended: false, incident_scope: None };
+        Fault { fault: text.into(), text: text.into(), since: entry.last_seen, ended: false, alert_scope: None };
+    let incident = IncidentEntry {
+        incident_id: text.into(),
+        reason: IncidentReason::Known,
+        state: IncidentState::Open,
+        page: true,
+        started_at: entry.last_seen,
+        ended_at: None,
+        projects: vec![text.into(); 9],
+        groups: vec![text.into(); 9],
+        items: u64::MAX,
+        ended_items: 1,
+        share: 1.0,
+        open_items: u64::MAX,
+        classes: BTreeMap::from([(text.to_owned(), u64::MAX)]),
+        why: text.into(),
+        acked: false,
+        assigned: Some(text.into()),
+        alert_scope: Some(text.into()),
+    };
     let made = trial(text, "UTC", entry.last_seen + SignedDuration::from_mins(1));
     Digest {
         // No trial: those are shown in their own way.
         digest_id: "D-20260823-04".into(),
         totals: Totals { open_items: u64::MAX, new: groups as u64, ..Totals::default() },
+        incidents: vec![incident; groups.min(3)],
         changes: vec![entry.clone(); groups],
         still_open: vec![entry; groups],
         faults: vec![fault; groups.min(40)],

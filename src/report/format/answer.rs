@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::report::detail::{BatchDetail, GroupDetail, ItemDetail};
+use crate::report::detail::{BatchDetail, GroupDetail, IncidentDetail, ItemDetail};
 use crate::report::filter::{Filter, TimeRange};
 use crate::report::format::layout::{AnswerLayout, ago, grouped};
 use crate::report::history::{AttemptRow, AuditRow, DeliveryRow, DigestRow, MttrRow, RetryRow, SqlRow, TrendRow};
 use crate::report::question::Question;
-use crate::report::rows::{BatchRow, GroupRow, ItemRow, MissingRow, SkipRow};
+use crate::report::rows::{BatchRow, GroupRow, IncidentRow, ItemRow, MissingRow, SkipRow};
 use crate::report::summary::SummaryRow;
 
 /// An answer, ready to be written in any format.
@@ -105,7 +105,8 @@ impl AnswerRows {
     /// How many there are.
     pub(crate) fn len(&self) -> u64 {
         let len = match self {
-            AnswerRows::Summary(_) | AnswerRows::Group(_) => 1,
+            AnswerRows::Summary(_) | AnswerRows::Group(_) | AnswerRows::Incident(_) => 1,
+            AnswerRows::Incidents(rows) => rows.len(),
             AnswerRows::Groups(rows) => rows.len(),
             AnswerRows::Items(rows) => rows.len(),
             AnswerRows::Item(rows) => rows.len(),
@@ -130,7 +131,8 @@ impl AnswerRows {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let limit = limit.unwrap_or(usize::MAX);
         match self {
-            AnswerRows::Summary(_) | AnswerRows::Group(_) => {}
+            AnswerRows::Summary(_) | AnswerRows::Group(_) | AnswerRows::Incident(_) => {}
+            AnswerRows::Incidents(rows) => rows.truncate(limit),
             AnswerRows::Groups(rows) => rows.truncate(limit),
             AnswerRows::Items(rows) => rows.truncate(limit),
             AnswerRows::Item(rows) => rows.truncate(limit),
@@ -157,6 +159,8 @@ pub(crate) enum AnswerRows {
     Summary([Box<SummaryRow>; 1]),
     Groups(Vec<GroupRow>),
     Group([Box<GroupDetail>; 1]),
+    Incidents(Vec<IncidentRow>),
+    Incident([Box<IncidentDetail>; 1]),
     Items(Vec<ItemRow>),
     Item(Vec<ItemDetail>),
     Batches(Vec<BatchRow>),

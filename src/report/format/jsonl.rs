@@ -15,6 +15,8 @@ pub(crate) fn render(answer: &Answer) -> Result<String, ReportError> {
         AnswerRows::Summary(rows) => lines(rows),
         AnswerRows::Groups(rows) => lines(rows),
         AnswerRows::Group(rows) => lines(rows),
+        AnswerRows::Incidents(rows) => lines(rows),
+        AnswerRows::Incident(rows) => lines(rows),
         AnswerRows::Items(rows) => lines(rows),
         AnswerRows::Item(rows) => lines(rows),
         AnswerRows::Batches(rows) => lines(rows),

@@ -22,13 +22,16 @@ pub(crate) use crate::report::store::history::trend::{Bucket, trend};
 pub(crate) use crate::report::store::lists::batches::{batch, batches};
 pub(crate) use crate::report::store::lists::group::group;
 pub(crate) use crate::report::store::lists::groups::groups;
+pub(crate) use crate::report::store::lists::incidents::{incident, incidents};
 pub(crate) use crate::report::store::lists::item::items_named;
 pub(crate) use crate::report::store::lists::item::timeline as item;
 pub(crate) use crate::report::store::lists::items::{count_items, items, items_by_id};
 pub(crate) use crate::report::store::lists::missing::missing;
 pub(crate) use crate::report::store::lists::skipped::skipped;
 pub(crate) use crate::report::store::read_transaction::ReadTransaction;
-pub(crate) use crate::report::store::selection::find::{group as group_named, unknown_filter_values};
+pub(crate) use crate::report::store::selection::find::{
+    group as group_named, incident as incident_named, unknown_filter_values,
+};
 pub(crate) use crate::report::store::selection::view::ReportView;
 pub(crate) use crate::report::store::sql::{SqlLimits, limit_memory, sql};
 pub(crate) use crate::report::store::summary::{ConfiguredBudget, summary};

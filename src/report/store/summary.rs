@@ -21,8 +21,8 @@ use crate::report::summary::{
     ApiRow, BatchCounts, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
 };
 use crate::reprocess::plans::hold_summary::Hold;
-use crate::reprocess::policy::group::Turn;
-use crate::reprocess::store::{budget_usage, history};
+use crate::reprocess::policy::group::{GroupFacts, Turn};
+use crate::reprocess::store::budget_usage;
 use crate::scan::store::{project, project_api};
 
 /// Groups shown.
@@ -74,7 +74,7 @@ pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result
         deliveries: deliveries(view, window)?,
         retries: retries::in_window(view)?,
         spent: spent(view, budget)?,
-        holds: holds(view)?,
+        holds: holds(view, &remarks.retried)?,
         last_digest: last_digest(view)?,
         next_digest_at: None,
     })
@@ -151,7 +151,7 @@ fn spent(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<BudgetUsage,
 }
 
 /// What holds retries back: of projects an account, a 429, a storm or an incident; of groups lost probes.
-fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
+fn holds(view: &ReportView<'_>, retried: &[(String, GroupFacts)]) -> Result<Vec<HoldRow>, QueryError> {
     let mut rows = Vec::new();
     for project in project::names(view.connection)? {
         rows.extend(Hold::of_project(view.connection, &project, view.now)?.into_iter().map(|hold| HoldRow {
@@ -161,7 +161,7 @@ fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
             why: hold.why,
         }));
     }
-    for (_, group) in history::retried(view.connection)? {
+    for (_, group) in retried {
         let outlook = group.outlook(&view.retry_settings, view.now);
         let (state, until) = match outlook.turn {
             _ if outlook.is_left_to_people() => continue,
@@ -169,7 +169,12 @@ fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
             Turn::PersonDecides(_) => ("needs-decision", None),
             _ => continue,
         };
-        rows.push(HoldRow { scope: group.group_id, state: state.to_owned(), until, why: Some(outlook.to_string()) });
+        rows.push(HoldRow {
+            scope: group.group_id.clone(),
+            state: state.to_owned(),
+            until,
+            why: Some(outlook.to_string()),
+        });
     }
     Ok(rows)
 }

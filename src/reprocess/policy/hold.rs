@@ -23,8 +23,8 @@ pub enum HoldReason {
     /// Many retries of several groups were lost within an hour.
     #[error("many retries of several groups were lost within an hour")]
     Storm,
-    /// Many groups began or escalated at once.
-    #[error("many groups began or escalated at once")]
+    /// Groups of the project began to fail together.
+    #[error("groups of the project began to fail together (llama-triage report incidents)")]
     Incident,
 }
 
@@ -37,15 +37,16 @@ const STORM_TRIES: usize = 20;
 const STORM_GROUPS: usize = 3;
 /// Of ten tries.
 const STORM_LOST: usize = 3;
-/// So many groups that turn together within [`HOLD`] have one cause.
-const INCIDENT_GROUPS: usize = 5;
 
 /// What holds the project at `now`, and until when; none if nothing does.
 ///
-/// `ended` are its retries of the last two hours, `turned` the times of the last hour at which groups began or escalated.
-pub fn hold(now: Timestamp, ended: &[EndedTry], turned: &[(Timestamp, String)]) -> Option<(HoldReason, Timestamp)> {
+/// `ended` are its retries of the last two hours, `incidents` the times at which those that are open were noticed.
+///
+/// Groups that join an incident later do not prolong it: where new wordings come all day nothing would ever be sent.
+pub fn hold(now: Timestamp, ended: &[EndedTry], incidents: &[Timestamp]) -> Option<(HoldReason, Timestamp)> {
     let storm = storm_ends(now, ended).map(|until| (HoldReason::Storm, until));
-    let incident = incident_ends(now, turned).map(|until| (HoldReason::Incident, until));
+    let noticed = incidents.iter().copied().filter(|at| *at <= now).max();
+    let incident = noticed.map(|at| (HoldReason::Incident, later(at, HOLD)));
     [storm, incident].into_iter().flatten().filter(|(_, until)| now < *until).max_by_key(|(_, until)| *until)
 }
 
@@ -59,19 +60,6 @@ fn storm_ends(now: Timestamp, ended: &[EndedTry]) -> Option<Timestamp> {
     let is_storm =
         recent.len() >= STORM_TRIES && groups.len() >= STORM_GROUPS && lost.len() * 10 >= recent.len() * STORM_LOST;
     is_storm.then(|| later(newest, HOLD))
-}
-
-/// When the hold after an incident ends: five groups began or escalated within half an hour.
-///
-/// Others that turn meanwhile do not prolong it: where new wordings come all day nothing would ever be sent.
-fn incident_ends(now: Timestamp, turned: &[(Timestamp, String)]) -> Option<Timestamp> {
-    let mut times: Vec<Timestamp> = turned.iter().map(|(at, _)| *at).filter(|at| *at <= now).collect();
-    times.sort_unstable();
-    let began = times.into_iter().find(|until| {
-        let together = turned.iter().filter(|(at, _)| *at > *until - HOLD && at <= until);
-        together.map(|(_, group_id)| group_id.as_str()).collect::<BTreeSet<_>>().len() >= INCIDENT_GROUPS
-    })?;
-    Some(later(began, HOLD))
 }
 
 /// The account of a project: whether its retries are stopped, and until when the API asked to wait.

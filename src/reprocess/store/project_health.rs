@@ -1,4 +1,4 @@
-//! What the ledger saw lately of a project: how retries ended, which groups turned, whether the account works.
+//! What the ledger saw lately of a project: how retries ended, which incidents began, whether the account works.
 //!
 //! Reads only batches that changed in the time asked for, never all observations.
 //! Everything here fails if SQLite refuses.
@@ -8,36 +8,25 @@ use rusqlite::{Connection, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::Millis;
-use crate::reprocess::policy::hold::EndedTry;
+use crate::reprocess::policy::hold::{EndedTry, HOLD};
 use crate::reprocess::policy::item::Said;
 use crate::reprocess::store::items::{SAID, SAID_JOINS, read_said};
-
-/// Classes whose cause may pass: that of a batch of protected PDFs does not.
-const PASSING: &str = "('transient', 'throttled', 'unknown')";
 
 /// Failures of one group that are looked at, at most.
 const MOST_OF_A_GROUP: u32 = 100;
 
-/// Groups of a project that turned new, came back or escalated after `since`, with when; only those whose cause may pass.
-pub(crate) fn turned(
-    connection: &Connection,
-    project: &str,
-    since: Timestamp,
-) -> Result<Vec<(Timestamp, String)>, LedgerError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT t.at, g.group_id FROM (
-             SELECT group_key, first_seen AS at FROM error_group WHERE first_seen > ?2
-             UNION ALL SELECT group_key, opened_at FROM episode WHERE opened_at > ?2
-             -- Noticed is not enough: after a pause, or at the first start, old failures are noticed all at once.
-             UNION ALL SELECT e.group_key, e.fired_at FROM escalation e JOIN error_group n USING (group_key)
-                 WHERE e.fired_at > ?2 AND n.last_seen > ?2) t
-         JOIN error_group g USING (group_key) JOIN project p ON p.name = ?1
-         WHERE g.class IN {PASSING} AND g.merged_into IS NULL AND EXISTS (
-             SELECT 1 FROM item_count c WHERE c.group_key = g.group_key AND c.project_key = p.project_key AND c.items > 0)"
-    ))?;
-    let rows =
-        statement.query_map(params![project, Millis(since)], |row| Ok((row.get::<_, Millis>(0)?.0, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// When the open incidents of a project were noticed; only those that failed then, for after a pause old failures are noticed
+/// all at once.
+pub(crate) fn fresh_incidents(connection: &Connection, project: &str) -> Result<Vec<Timestamp>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT n.noticed_at FROM incident n
+         WHERE n.end_announced = 0 AND n.ended_at IS NULL AND n.last_failure_at > n.noticed_at - ?2 AND EXISTS (
+             SELECT 1 FROM onset o JOIN item_count c USING (group_key) JOIN project p USING (project_key)
+             WHERE o.incident_id = n.incident_id AND p.name = ?1 AND c.items > 0)",
+    )?;
+    let fresh = i64::try_from(HOLD.as_millis()).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![project, fresh], |row| row.get::<_, Millis>(0))?;
+    rows.map(|at| Ok(at?.0)).collect()
 }
 
 /// Attempts of a project that ended after `since` with a recovery or a failure of the item's own.

@@ -42,6 +42,8 @@ fn from_ledger(registry: &mut Registry, health: &Health, ledger_bytes: u64) {
     let open = health.open_items.iter().map(|(kind, class, n)| (labels([("kind", kind), ("class", class)]), *n));
     gauges(registry, "open_items", "Items open now, by kind and class", open);
     gauges(registry, "open_groups", "Groups with open items", [(vec![], health.open_groups)]);
+    gauges(registry, "open_incidents", "Incidents that are open", [(vec![], health.open_incidents)]);
+    gauges(registry, "incident_items", "Items that failed in open incidents", [(vec![], health.incident_items)]);
     let scans = health
         .last_complete_scan
         .iter()

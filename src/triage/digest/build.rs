@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::model::fault::Fault;
+use crate::triage::digest::incident::IncidentReason;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, Sample, Totals};
 
 /// Group entries in the order people read them: paging first, then by reason, then by open items.
@@ -54,6 +55,7 @@ pub(crate) fn count_changes(totals: Totals, changes: &[GroupEntry], faults: &[Fa
 /// Each reason in a digest once, as words, most urgent first: `worker_fault,new,resolved`.
 pub(crate) fn reasons(digest: &Digest) -> String {
     let mut found: Vec<Reason> = digest.changes.iter().map(|entry| entry.reason).collect();
+    found.extend(digest.incidents.iter().filter_map(|entry| incident_reason(entry.reason)));
     if !digest.faults.is_empty() {
         found.push(Reason::WorkerFault);
     }
@@ -67,6 +69,16 @@ pub(crate) fn reasons(digest: &Digest) -> String {
     found.dedup();
     let words: Vec<&str> = found.into_iter().map(Reason::as_str).collect();
     words.join(",")
+}
+
+/// The word for news of an incident; none if it is no news, or its groups' alone.
+pub(crate) fn incident_reason(reason: IncidentReason) -> Option<Reason> {
+    match reason {
+        IncidentReason::New => Some(Reason::New),
+        IncidentReason::Escalated => Some(Reason::Escalated),
+        IncidentReason::Resolved => Some(Reason::Resolved),
+        IncidentReason::Known | IncidentReason::Acked => None,
+    }
 }
 
 /// `D-YYYYMMDD-NN`: the `number`th digest of the zone's date.

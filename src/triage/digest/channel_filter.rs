@@ -10,12 +10,55 @@
 use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
+use crate::triage::digest::incident::{IncidentEntry, IncidentReason};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Totals};
 use crate::triage::digest::remark::Remark;
+
+/// How severe the news of a group is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Severity {
+    /// Growth, reminders, ends, inventories.
+    #[default]
+    Info,
+    /// Something is new or worse.
+    Warning,
+    /// It pages.
+    Critical,
+}
+
+impl Severity {
+    /// The severity of a group's news.
+    fn of(entry: &GroupEntry) -> Severity {
+        match entry.reason {
+            _ if entry.page => Severity::Critical,
+            Reason::New
+            | Reason::Regressed
+            | Reason::Escalated
+            | Reason::Flapping
+            | Reason::SilenceExpired
+            | Reason::WorkerFault => Severity::Warning,
+            Reason::Resolved | Reason::MoreItems | Reason::Reminder | Reason::Heartbeat | Reason::Baseline => {
+                Severity::Info
+            }
+        }
+    }
+
+    /// The severity of an incident's news.
+    fn of_incident(entry: &IncidentEntry) -> Severity {
+        match entry.reason.is_alarm() {
+            _ if entry.page => Severity::Critical,
+            true => Severity::Warning,
+            false => Severity::Info,
+        }
+    }
+}
 
 /// Which news a channel gets. An empty list means all.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Only {
+    /// The least severity.
+    pub severity: Severity,
     /// Group states.
     pub states: Vec<GroupState>,
     /// Failed, skipped.
@@ -43,9 +86,29 @@ impl Only {
         let project = self.projects.is_empty() || entry.projects.iter().any(|p| self.projects.contains(p));
         state
             && project
+            && Severity::of(entry) >= self.severity
             && holds(&self.kinds, &entry.kind)
             && holds(&self.groups, &entry.group_id)
             && holds(&self.classes, &entry.class)
+    }
+
+    /// Whether news of an incident passes; what is no news of it comes with its groups.
+    ///
+    /// As of groups, the end of what paged is never hidden by the states.
+    pub(crate) fn admits_incident(&self, entry: &IncidentEntry) -> bool {
+        let state = match entry.reason {
+            IncidentReason::Known => false,
+            IncidentReason::Resolved => entry.page || holds(&self.states, &GroupState::Resolved),
+            _ => self.states.is_empty() || self.states.iter().any(|state| *state != GroupState::Resolved),
+        };
+        let any =
+            |wanted: &[String], of: Vec<&String>| wanted.is_empty() || of.iter().any(|name| wanted.contains(name));
+        state
+            && Severity::of_incident(entry) >= self.severity
+            && holds(&self.kinds, &Kind::Failed)
+            && any(&self.projects, entry.projects.iter().collect())
+            && any(&self.groups, entry.groups.iter().collect())
+            && any(&self.classes, entry.classes.keys().collect())
     }
 
     /// The filter in words, for the remark.
@@ -56,6 +119,9 @@ impl Only {
                 parts.push(format!("{name} {}", words.join(", ")));
             }
         };
+        if self.severity > Severity::default() {
+            add("min-severity", vec![self.severity.into()]);
+        }
         add("states", self.states.iter().map(|s| s.as_str()).collect());
         add("kinds", self.kinds.iter().map(|k| k.as_str()).collect());
         add("projects", self.projects.iter().map(String::as_str).collect());
@@ -67,7 +133,8 @@ impl Only {
 
 /// The digest as a channel with this filter gets it; none if it has nothing to report to that channel.
 ///
-/// A digest without any group (all quiet, or only faults) goes to every channel.
+/// A digest without any group that says that all is quiet is sent to every channel that gets all severities; faults of the
+/// worker are sent to every channel.
 pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
     if only.is_all() {
         return Some(digest.clone());
@@ -76,8 +143,19 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
         |entries: &[GroupEntry]| -> Vec<GroupEntry> { entries.iter().filter(|e| only.admits(e)).cloned().collect() };
     let changes = admitted(&digest.changes);
     let still_open = admitted(&digest.still_open);
-    let had_groups = !digest.changes.is_empty() || !digest.still_open.is_empty();
-    if changes.is_empty() && still_open.is_empty() && had_groups && digest.faults.is_empty() {
+    let is_named = |incident: &IncidentEntry| {
+        changes.iter().any(|entry| entry.incident_id.as_ref() == Some(&incident.incident_id))
+    };
+    let incidents: Vec<IncidentEntry> = digest
+        .incidents
+        .iter()
+        .filter(|incident| only.admits_incident(incident) || is_named(incident))
+        .cloned()
+        .collect();
+    let had_news = !digest.changes.is_empty() || !digest.still_open.is_empty() || !digest.incidents.is_empty();
+    let is_wanted = only.severity == Severity::default() && !had_news;
+    let is_empty = changes.is_empty() && still_open.is_empty() && incidents.is_empty();
+    if is_empty && !is_wanted && digest.faults.is_empty() {
         return None;
     }
     let totals = count(&digest.totals, &changes, &still_open);
@@ -88,7 +166,7 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
         digest.totals.open_items,
         digest.totals.open_groups,
     )));
-    Some(Digest { totals, changes, still_open, remarks, ..digest.clone() })
+    Some(Digest { totals, incidents, changes, still_open, remarks, ..digest.clone() })
 }
 
 /// The digest for a channel that failed before: whoever reads it there sees that it works again.
@@ -106,7 +184,10 @@ pub(crate) fn without_own_fault(digest: &Digest, channel: &str) -> Option<Digest
     digest
         .remarks
         .push(Remark::this_channel("Earlier digests did not reach this channel; this one includes their news."));
-    let nothing = digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty();
+    let nothing = digest.incidents.is_empty()
+        && digest.changes.is_empty()
+        && digest.still_open.is_empty()
+        && digest.faults.is_empty();
     (!nothing).then_some(digest)
 }
 
@@ -206,7 +287,7 @@ mod tests {
             text: "t".into(),
             since: faulty.created_at,
             ended: false,
-            incident_scope: None,
+            alert_scope: None,
         });
         assert!(filter_digest(&faulty, &only).is_some());
         let mut quiet = digest();
@@ -224,7 +305,7 @@ mod tests {
             text: "t".into(),
             since,
             ended: false,
-            incident_scope: None,
+            alert_scope: None,
         });
         faulty.totals.faults = 1;
         assert_eq!(without_own_fault(&faulty, "chat"), Some(faulty.clone()));
@@ -237,6 +318,27 @@ mod tests {
         faulty.changes.clear();
         faulty.still_open.clear();
         assert_eq!(without_own_fault(&faulty, "mail"), None);
+    }
+
+    #[test]
+    fn a_least_severity_leaves_out_what_needs_no_reaction() {
+        let least = |severity| Only { severity, ..Only::default() };
+        let narrowed = |digest: &Digest, severity| filter_digest(digest, &least(severity));
+        let shown =
+            |digest: &Digest, severity| narrowed(digest, severity).map_or(0, |d| d.changes.len() + d.still_open.len());
+        let mut digest = digest();
+        digest.still_open[0].reason = Reason::Reminder;
+        assert_eq!(shown(&digest, Severity::Info), 3);
+        assert_eq!(shown(&digest, Severity::Warning), 2, "what is new, and the end of what paged");
+        assert_eq!(shown(&digest, Severity::Critical), 1);
+        digest.changes[1].page = false;
+        assert_eq!(shown(&digest, Severity::Warning), 1);
+        assert_eq!(narrowed(&digest, Severity::Critical), None);
+        digest.changes[0].page = true;
+        let paged = narrowed(&digest, Severity::Critical).unwrap();
+        assert!(paged.changes.len() == 1 && paged.remarks.last().unwrap().text.contains("min-severity critical"));
+        let quiet = Digest { changes: Vec::new(), still_open: Vec::new(), ..digest };
+        assert!(narrowed(&quiet, Severity::Info).is_some() && narrowed(&quiet, Severity::Warning).is_none());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use crate::model::fault::Fault;
 use crate::triage::digest::build::{by_urgency, count_changes};
 use crate::triage::digest::identity::with_scopes;
+use crate::triage::digest::incident;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Totals, Window};
 
 /// Whether two entries become one.
@@ -15,10 +16,10 @@ pub(crate) fn merge(older: &Digest, newer: &Digest) -> Digest {
     merge_by(older, newer, |a, b| a.group_id == b.group_id)
 }
 
-/// As [`merge`], for a channel with incidents: each episode has its own, so the end of one never hides the next.
+/// As [`merge`], for a pager channel: each episode has its own, so the end of one never hides the next.
 ///
-/// What the older one says of an incident is said under the scope that it has there.
-pub(crate) fn merge_incidents(older: &Digest, newer: &Digest) -> Digest {
+/// What the older one says of an alert is said under the scope that it has there.
+pub(crate) fn merge_alerts(older: &Digest, newer: &Digest) -> Digest {
     merge_by(&with_scopes(older), newer, |a, b| a.group_id == b.group_id && a.episode == b.episode)
 }
 
@@ -43,6 +44,7 @@ fn merge_by(older: &Digest, newer: &Digest, same: Same) -> Digest {
             items: older.left_out.items.saturating_add(newer.left_out.items),
         },
         taken: merge_taken(older, newer, same),
+        incidents: incident::merge(&older.incidents, &newer.incidents),
         changes,
         still_open,
         faults,
@@ -94,7 +96,7 @@ fn join(before: &GroupEntry, entry: &mut GroupEntry) {
     };
 }
 
-/// What happened to a group after its incident was taken goes before that.
+/// What happened to a group after its alert was taken goes before that.
 fn merge_taken(older: &Digest, newer: &Digest, same: Same) -> Vec<GroupEntry> {
     let known = |entry: &&GroupEntry| newer.changes.iter().chain(&newer.taken).any(|later| same(later, entry));
     let earlier = older.taken.iter().filter(|entry| !known(entry));
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ack_stays_with_its_incident_until_something_happens_to_the_group() {
+    fn an_ack_stays_with_its_alert_until_something_happens_to_the_group() {
         let taken = |digest: &Digest| digest.taken.iter().map(|e| e.group_id.clone()).collect::<Vec<_>>();
         let (older, mut newer) = (digest(0, &[("a", Reason::New, 1)]), digest(1, &[]));
         newer.taken = older.changes.clone();
@@ -219,12 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_an_incident_does_not_hide_the_next_one_of_its_group() {
+    fn the_end_of_an_alert_does_not_hide_the_next_one_of_its_group() {
         let mut older = digest(0, &[("a", Reason::Regressed, 1)]);
         older.changes[0].episode = 2;
         let newer = digest(1, &[("a", Reason::Resolved, 0)]);
         let told = |digest: &Digest| digest.changes.iter().map(|e| (e.reason, e.episode)).collect::<Vec<_>>();
-        assert_eq!(told(&merge_incidents(&older, &newer)), [(Reason::Regressed, 2), (Reason::Resolved, 1)]);
+        assert_eq!(told(&merge_alerts(&older, &newer)), [(Reason::Regressed, 2), (Reason::Resolved, 1)]);
         assert_eq!(told(&merge(&older, &newer)), [(Reason::Resolved, 1)]);
     }
 
@@ -235,7 +237,7 @@ mod tests {
             text: "t".into(),
             since: Timestamp::UNIX_EPOCH,
             ended,
-            incident_scope: None,
+            alert_scope: None,
         };
         let (mut older, mut newer) = (digest(0, &[]), digest(1, &[]));
         older.faults = vec![fault(false)];

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod channel_filter;
 pub(crate) mod identity;
+pub(crate) mod incident;
 pub(crate) mod merge;
 pub(crate) mod model;
 pub(crate) mod redate;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::item::Kind;
+use crate::triage::digest::incident::IncidentEntry;
 use crate::triage::digest::remark::Remark;
 
 /// The version of this model's JSON, for webhooks and stored digests.
@@ -50,11 +51,14 @@ pub struct Digest {
     pub baseline: bool,
     /// Complete numbers, whatever is cut below.
     pub totals: Totals,
+    /// Incidents with news, and those of groups with news; most urgent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<IncidentEntry>,
     /// Groups with news, most urgent first.
     pub changes: Vec<GroupEntry>,
     /// Groups that are open without changes; only in scheduled digests.
     pub still_open: Vec<GroupEntry>,
-    /// Groups with an acknowledged incident; only for channels that hold incidents.
+    /// Groups with an acknowledged alert; only for pager channels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<GroupEntry>,
     /// The worker's own faults.
@@ -195,7 +199,7 @@ pub struct GroupEntry {
     pub state: GroupState,
     /// What may be done about it: a class word such as `transient`.
     pub class: String,
-    /// Whether it may page: passes quiet hours and opens an incident.
+    /// Whether it may page: passes quiet hours and opens an alert.
     pub page: bool,
     /// Its title.
     pub title: String,
@@ -218,9 +222,12 @@ pub struct GroupEntry {
     /// The address of its episode's ticket; none if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// Under which scope its incident is known at a paging provider; none where the digest's own applies.
+    /// The incident that its episode is part of; none if of none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub incident_scope: Option<String>,
+    pub incident_id: Option<String>,
+    /// Under which scope its alert is known at a paging provider; none where the digest's own applies.
+    #[serde(rename = "incident_scope", default, skip_serializing_if = "Option::is_none")]
+    pub alert_scope: Option<String>,
     /// Open items now.
     pub open_items: u64,
     /// Items that joined since the last report.

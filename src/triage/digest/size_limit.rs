@@ -17,7 +17,7 @@ pub enum Tier {
     Groups20Samples1,
     /// 10 groups, 1 sample each.
     Groups10Samples1,
-    /// No group: headline, totals, faults and the foot.
+    /// No group: headline, the first incident, totals, faults and the foot.
     TotalsOnly,
 }
 
@@ -68,6 +68,7 @@ pub(crate) fn fit(digest: &Digest, tier: Tier) -> Digest {
 /// The digest with at most `groups` groups in each list and `samples` samples of each.
 ///
 /// The first group of each reason is kept, so that "1 resolved" names one; then the first ones there are.
+/// As many incidents are kept, and always the first, which the headline names.
 /// Totals stay; dropped groups and their open items are added to `left_out`.
 pub(crate) fn keep(digest: &Digest, groups: usize, samples: usize) -> Digest {
     let mut left_out = digest.left_out;
@@ -79,7 +80,8 @@ pub(crate) fn keep(digest: &Digest, groups: usize, samples: usize) -> Digest {
     };
     let changes = first(&digest.changes);
     let still_open = first(&digest.still_open);
-    Digest { changes, still_open, left_out, ..digest.clone() }
+    let incidents = digest.incidents.iter().take(groups.max(1)).cloned().collect();
+    Digest { incidents, changes, still_open, left_out, ..digest.clone() }
 }
 
 /// Which of the entries are kept: the first of each reason, then the first ones, at most `most`.

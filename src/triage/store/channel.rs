@@ -11,8 +11,8 @@ use crate::ledger::time::Millis;
 pub(crate) struct KnownChannel {
     /// The name in the configuration.
     pub name: String,
-    /// It opens incidents.
-    pub incidents: bool,
+    /// It opens alerts at a paging provider.
+    pub pager: bool,
     /// When it was first seen in the configuration.
     pub since: Timestamp,
     /// It got the inventory of groups that were open when it was added.
@@ -25,12 +25,12 @@ pub(crate) struct KnownChannel {
 
 /// All of them, by name.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownChannel>, LedgerError> {
-    let mut statement = connection
-        .prepare_cached("SELECT name, incidents, since, greeted, gone_at, said FROM channel ORDER BY name")?;
+    let mut statement =
+        connection.prepare_cached("SELECT name, pager, since, greeted, gone_at, said FROM channel ORDER BY name")?;
     let rows = statement.query_map([], |row| {
         Ok(KnownChannel {
             name: row.get("name")?,
-            incidents: row.get("incidents")?,
+            pager: row.get("pager")?,
             since: row.get::<_, Millis>("since")?.0,
             greeted: row.get("greeted")?,
             gone_at: row.get::<_, Option<Millis>>("gone_at")?.map(|at| at.0),
@@ -43,9 +43,9 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownChannel>, LedgerEr
 /// Notes a channel as it is now.
 pub(crate) fn upsert(tx: &Transaction<'_>, known: &KnownChannel) -> Result<(), LedgerError> {
     tx.execute(
-        "INSERT INTO channel (name, incidents, since, greeted, gone_at, said) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (name) DO UPDATE SET incidents = ?2, since = ?3, greeted = ?4, gone_at = ?5, said = ?6",
-        params![known.name, known.incidents, Millis(known.since), known.greeted, known.gone_at.map(Millis), known.said],
+        "INSERT INTO channel (name, pager, since, greeted, gone_at, said) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (name) DO UPDATE SET pager = ?2, since = ?3, greeted = ?4, gone_at = ?5, said = ?6",
+        params![known.name, known.pager, Millis(known.since), known.greeted, known.gone_at.map(Millis), known.said],
     )?;
     Ok(())
 }

@@ -69,7 +69,7 @@ pub(crate) fn name_items(
 
 /// Up to when everything was reported, which is where the next window begins; none before the first digest.
 ///
-/// A digest of quiet hours, and the end of an incident, tell a part only and move nothing.
+/// A digest of quiet hours, and the end of an alert, tell a part only and move nothing.
 pub(crate) fn announced_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     let noted =
         meta(connection, ANNOUNCED_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
@@ -108,7 +108,7 @@ pub(crate) fn get(connection: &Connection, digest_id: &str) -> Result<Option<Dig
 
 /// When the unscheduled digests since `since` were decided.
 ///
-/// The first inventory does not count, nor what went to channels with incidents only, or to channels that came.
+/// The first inventory does not count, nor what went to pager channels only, or to channels that came.
 pub(crate) fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT created_at FROM digest WHERE created_at >= ?1 AND scheduled = 0

@@ -197,6 +197,7 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
     crate::triage::store::assignment::absorb(tx, merged, survivor)?;
     crate::triage::store::ack::raise_limit(tx, merged, survivor)?;
     crate::triage::store::announcement::absorb(tx, merged, survivor)?;
+    crate::triage::store::incident::absorb(tx, merged, survivor)?;
     crate::triage::store::ack::end_all(tx, merged, "merged", now)?;
     tx.execute("UPDATE note SET group_key = ?2 WHERE group_key = ?1", [merged, survivor])?;
     tx.execute("DELETE FROM escalation WHERE group_key = ?1", [merged])?;

@@ -13,4 +13,5 @@ pub(crate) mod incident;
 pub(crate) mod misdated;
 pub(crate) mod note;
 pub(crate) mod outbox;
+pub(crate) mod pager_alert;
 pub(crate) mod silence;

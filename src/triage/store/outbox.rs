@@ -2,7 +2,7 @@
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::Millis;
-use crate::triage::digest::merge::{merge, merge_incidents};
+use crate::triage::digest::merge::{merge, merge_alerts};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::keep;
 use crate::triage::store::digest;
@@ -14,9 +14,9 @@ use rusqlite::{Connection, Transaction, params};
 pub(crate) enum For {
     /// People who read it: what may have arrived stays as it is, or they would read the same news twice.
     Readers,
-    /// A channel with incidents: it drops a second copy of each event, so that everything it may not have got is merged.
-    /// Were the end of an incident to overtake its beginning, the incident would stay open for good.
-    Incidents,
+    /// A pager channel: it drops a second copy of each event, so that everything it may not have got is merged.
+    /// Were the end of an alert to overtake its beginning, the alert would stay open for good.
+    Pager,
 }
 
 /// Puts a digest's content for a channel into the outbox.
@@ -32,10 +32,10 @@ pub(crate) fn enqueue(
     page: bool,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let incidents = whom == For::Incidents;
+    let pager = whom == For::Pager;
     let delivery_id = format!("{}.{channel}", content.digest_id);
-    let waiting = waiting(tx, channel, incidents, now)?;
-    let merge = if incidents { merge_incidents } else { merge };
+    let waiting = waiting(tx, channel, pager, now)?;
+    let merge = if pager { merge_alerts } else { merge };
     let mut content = content.clone();
     for older in &waiting {
         content = keep(&merge(&digest::deserialize(&older.content)?, &content), MOST_GROUPS, usize::MAX);
@@ -96,7 +96,7 @@ pub(crate) struct Waiting {
 pub(crate) fn waiting(
     connection: &Connection,
     channel: &str,
-    incidents: bool,
+    pager: bool,
     now: Timestamp,
 ) -> Result<Vec<Waiting>, LedgerError> {
     let mut statement = connection.prepare_cached(
@@ -105,7 +105,7 @@ pub(crate) fn waiting(
              OR (state = 'dead' AND lease_until > ?2))
          ORDER BY created_at, delivery_id",
     )?;
-    let rows = statement.query_map(params![channel, Millis(now), incidents], |row| {
+    let rows = statement.query_map(params![channel, Millis(now), pager], |row| {
         Ok(Waiting {
             delivery_id: row.get("delivery_id")?,
             content: row.get("content")?,

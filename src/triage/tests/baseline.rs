@@ -92,7 +92,7 @@ fn old_failures_that_are_found_later_are_inventory_and_no_growth() {
 fn a_filter_never_turns_an_inventory_into_a_page() {
     let (mut seed, mut settings) = installed();
     let only = Only { classes: vec!["account".into()], ..Only::default() };
-    settings.routes = vec![Route { name: "pager".into(), only, incidents: true }];
+    settings.routes = vec![Route { name: "pager".into(), only, pager: true }];
     look(&mut seed, &settings, 1);
     assert!(sent_to(&seed, "pager").is_empty() && paged(&seed).is_empty());
 }

@@ -22,8 +22,8 @@ pub(crate) fn paging_world() -> (Seed, TriageSettings) {
     (seed, settings)
 }
 
-fn route(name: &str, incidents: bool) -> Route {
-    Route { name: name.into(), only: Only::default(), incidents }
+fn route(name: &str, pager: bool) -> Route {
+    Route { name: name.into(), only: Only::default(), pager }
 }
 
 fn look(seed: &mut Seed, settings: &TriageSettings, minutes: i64) -> Option<Digest> {
@@ -97,8 +97,7 @@ fn undelivered_digests_of_a_renamed_channel_are_sent_under_its_new_name() {
     seed.recover("login", t(10));
     look(&mut seed, &settings, 11).unwrap();
     assert_eq!(sent_to(&seed, "oncall").last().unwrap(), "resolved login/1");
-    let scopes: Vec<_> =
-        contents(&seed, "oncall").iter().map(|digest| digest.changes[0].incident_scope.clone()).collect();
+    let scopes: Vec<_> = contents(&seed, "oncall").iter().map(|digest| digest.changes[0].alert_scope.clone()).collect();
     assert!(scopes[0].is_some() && scopes[0] == scopes[1], "{scopes:?}");
 }
 
@@ -118,7 +117,7 @@ fn undelivered_digests_of_a_removed_channel_are_sent_to_those_that_lack_them() {
     seed.fail("plain", "b", 1, t(20));
     let said = texts(&look(&mut seed, &settings, 21).unwrap()).join(" ");
     assert!(said.contains("Channel mail was removed from the configuration 2026-06-01 10:03 UTC."), "{said}");
-    assert!(said.contains("llama-triage cannot resolve the incident it opened: resolve it there"), "{said}");
+    assert!(said.contains("llama-triage cannot resolve the alert it opened: resolve it there"), "{said}");
     assert_eq!(seed.number("SELECT count(*) FROM audit WHERE action = ?1", "channel-removed"), 2);
 }
 
@@ -297,7 +296,7 @@ fn what_a_digest_says_beside_its_news_survives_that_all_readers_are_renamed() {
         look(&mut seed, &settings, minutes).unwrap();
     }
     let said = contents(&seed, "paper").pop().unwrap().remarks;
-    let left = "llama-triage cannot resolve the incident it opened: resolve it there";
+    let left = "llama-triage cannot resolve the alert it opened: resolve it there";
     assert_eq!(said.iter().filter(|remark| remark.text.contains(left)).count(), 1, "{said:?}");
     all_sent(&seed);
     settings.routes.push(route("chat", false));

@@ -2,6 +2,7 @@ mod baseline;
 pub(crate) mod channels;
 #[cfg(test)]
 pub(crate) mod growth;
+mod incidents;
 use std::collections::BTreeMap;
 
 use crate::config::Config;
@@ -31,7 +32,7 @@ fn plain() -> TriageSettings {
 }
 
 fn route(name: &str, only: Only) -> Route {
-    Route { name: name.into(), only, incidents: false }
+    Route { name: name.into(), only, pager: false }
 }
 
 fn at(seed: &mut Seed, settings: &TriageSettings, minutes: i64) -> Option<Digest> {
@@ -205,9 +206,9 @@ fn the_daily_digest_repeats_what_is_open_and_is_sent_once() {
 }
 
 #[test]
-fn a_channel_with_incidents_gets_worker_faults_and_their_end() {
+fn a_pager_gets_worker_faults_and_their_end() {
     let (mut seed, mut settings) = world();
-    settings.routes = vec![Route { incidents: true, ..route("pager", Only::default()) }];
+    settings.routes = vec![Route { pager: true, ..route("pager", Only::default()) }];
     seed.fail("g", "b", 1, t(1));
     assert_eq!(changes(&at(&mut seed, &settings, 2)), ["g new"]);
     assert_eq!(seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 0, "it pages nobody");

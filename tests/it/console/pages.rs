@@ -5,6 +5,16 @@ use super::{BUSY, HOSTILE, group_of, scanned, start};
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_there_and_text_from_outside_is_text() {
     let site = scanned("[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/out\"\n").await;
+    // As a triage would store it, of every group of the world.
+    rusqlite::Connection::open(site.path("ledger.db"))
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO incident (incident_id, started_at, noticed_at, last_failure_at, items, ended_items)
+                 SELECT 'n-0a00000000', min(first_seen), max(last_seen), max(last_seen), 3, 9 FROM error_group;
+             INSERT INTO onset (group_key, episode, at, noticed_at, escalated, items, incident_id)
+                 SELECT group_key, 1, first_seen, last_seen, 0, 1, 'n-0a00000000' FROM error_group;",
+        )
+        .unwrap();
     let console = start(&site);
     let one = |sql: &str| site.texts(sql).remove(0);
     let hostile =
@@ -19,6 +29,9 @@ async fn every_page_is_there_and_text_from_outside_is_text() {
         format!("/g/{}", &hostile[..6]),
         format!("/i/{item}"),
         format!("/b/{batch}"),
+        "/incidents".to_owned(),
+        "/n/n-0a00000000".to_owned(),
+        "/n/0a".to_owned(),
         "/plans".to_owned(),
         format!("/d/{digest}"),
         "/audit?q=ann".to_owned(),
@@ -48,6 +61,9 @@ async fn every_page_is_there_and_text_from_outside_is_text() {
         assert!(page.contains("Data as of"), "{path}");
         assert!(page.len() < 60_000, "{path}: {} bytes", page.len());
     }
+    let (home, incident) = (console.page("/").await, console.page("/n/0a").await);
+    assert!(home.contains("Open incidents") && home.contains("/n/n-0a00000000"), "{home}");
+    assert!(incident.contains("&lt;script&gt;") && incident.contains("/act?act=ack&amp;id="), "{incident}");
     assert!(console.page(&format!("/g/{hostile}")).await.contains("&lt;script&gt;"), "{HOSTILE}");
     let mail = console.get(&format!("/d/{digest}/mail")).await;
     assert!(mail.headers()["content-security-policy"].to_str().unwrap().contains("sandbox"));

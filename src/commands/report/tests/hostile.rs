@@ -47,6 +47,7 @@ fn every_question() -> Vec<Vec<&'static str>> {
         .filter(|question| **question != Question::Record)
         .map(|question| match question {
             Question::Group => vec!["group", "4f2"],
+            Question::Incident => vec!["incident", "n-5d"],
             Question::Item => vec!["item", "5b2e0001"],
             Question::Batch => vec!["batch", Box::leak(format!("{batch}1").into_boxed_str())],
             Question::Sql => vec!["sql", "SELECT text FROM message"],

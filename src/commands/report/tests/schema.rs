@@ -22,6 +22,7 @@ fn every_answer_fulfils_the_schema() {
         <Question as strum::VariantArray>::VARIANTS.iter().filter(|question| **question != Question::Record);
     let every = of_ledger.map(|question| match question {
         Question::Group => vec!["group", "4f2"],
+        Question::Incident => vec!["incident", "n-5d"],
         Question::Item => vec!["item", "5b2e0001"],
         Question::Batch => vec!["batch", "bjb-71"],
         Question::Sql => vec!["sql", "SELECT 1 AS a, 'b', NULL, 1.5, x'00ff'"],

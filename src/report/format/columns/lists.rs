@@ -5,7 +5,8 @@ use crate::model::item::{ItemState, Kind};
 use crate::model::links::linker::Links;
 use crate::model::links::{PAGE, VENDOR_PAGE};
 use crate::report::format::sheet::{Cell, Column, Tone};
-use crate::report::rows::{BatchRow, GroupRow, ItemRow, Lack, MissingRow, SampleRow, SkipRow};
+use crate::report::rows::{BatchRow, GroupRow, IncidentRow, ItemRow, Lack, MissingRow, SampleRow, SkipRow};
+use crate::triage::digest::incident::IncidentState;
 
 /// Columns of groups.
 pub(crate) const GROUPS: &[Column<GroupRow>] = &[
@@ -29,6 +30,7 @@ pub(crate) const GROUPS: &[Column<GroupRow>] = &[
     column("silenced_until", "", |row| Cell::maybe_time(row.silenced_until)),
     column("retry_outlook", "", |row| Cell::maybe(&row.retry_outlook)),
     column("note", "", |row| Cell::maybe(&row.note)),
+    column("incident_id", "", |row| Cell::maybe(&row.incident_id)),
     column("sample.item_id", "", |row| sample(row, |s| Some(s.item_id.clone()))),
     column("sample.item_name", "", |row| sample(row, |s| Some(s.item_name.clone()))),
     column("sample.batch_id", "", |row| sample(row, |s| Some(s.batch_id.clone()))),
@@ -39,6 +41,28 @@ pub(crate) const GROUPS: &[Column<GroupRow>] = &[
     column("class_probability", "", |row| row.class_probability.map_or(Cell::None, Cell::Share)),
     column("assigned", "", |row| Cell::maybe(&row.assigned)),
     column("ticket", "", |row| Cell::maybe(&row.ticket)),
+    column("console", "", |row| row.links.get(PAGE).cloned().map_or(Cell::None, Cell::Text)),
+];
+
+/// Columns of incidents.
+pub(crate) const INCIDENTS: &[Column<IncidentRow>] = &[
+    column("incident_id", "incident", |row| Cell::to(&row.incident_id, row.links.get(PAGE))),
+    column("state", "state", |row| match row.state {
+        IncidentState::Open => Cell::Word("open", Tone::Bad),
+        IncidentState::Over => Cell::Word("over", Tone::Good),
+    }),
+    column("started_at", "started", |row| Cell::Time(row.started_at)),
+    column("ended_at", "ended", |row| Cell::maybe_time(row.ended_at)),
+    column("group_count", "groups", |row| Cell::Count(row.groups.len() as u64)),
+    column("items", "items", |row| Cell::Count(row.items)),
+    column("ended_items", "of", |row| Cell::Count(row.ended_items)),
+    column("share", "share", |row| Cell::Share(row.share)),
+    column("open_items", "open", |row| Cell::Count(row.open_items)),
+    column("projects", "projects", |row| Cell::Text(row.projects.join(", "))),
+    column("classes", "classes", |row| Cell::Text(row.classes.keys().cloned().collect::<Vec<_>>().join(", "))),
+    column("groups", "", |row| Cell::Text(row.groups.join(" "))),
+    column("acked", "", |row| Cell::Flag(row.acked)),
+    column("assigned", "", |row| Cell::maybe(&row.assigned)),
     column("console", "", |row| row.links.get(PAGE).cloned().map_or(Cell::None, Cell::Text)),
 ];
 

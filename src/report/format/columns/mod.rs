@@ -2,6 +2,7 @@
 
 pub(crate) mod detail;
 pub(crate) mod history;
+pub(crate) mod incident;
 pub(crate) mod lists;
 pub(crate) mod summary;
 pub(crate) mod trend;
@@ -46,6 +47,10 @@ pub(crate) fn sheet(answer: &Answer, choice: Choice<'_>) -> Result<Sheet, Report
         AnswerRows::Summary([summary]) => Sheet::new(std::slice::from_ref(&**summary), summary::SUMMARY, choice, ""),
         AnswerRows::Groups(rows) => Sheet::new(rows, GROUPS, choice, "no groups"),
         AnswerRows::Group([group]) => Sheet::new(std::slice::from_ref(&group.group), GROUPS, choice, ""),
+        AnswerRows::Incidents(rows) => Sheet::new(rows, lists::INCIDENTS, choice, "no incidents"),
+        AnswerRows::Incident([incident]) => {
+            Sheet::new(std::slice::from_ref(&incident.incident), lists::INCIDENTS, choice, "")
+        }
         AnswerRows::Items(rows) => Sheet::new(rows, lists::ITEMS, choice, "no items"),
         AnswerRows::Item(items) => {
             let events: Vec<_> =
@@ -80,6 +85,7 @@ pub(crate) fn sections(answer: &Answer, look: &AnswerLayout) -> Result<Vec<Secti
     Ok(match &answer.rows {
         AnswerRows::Summary([summary]) => summary::sections(summary, &answer.heading, look),
         AnswerRows::Group([group]) => detail::group(group, &answer.heading, look),
+        AnswerRows::Incident([incident]) => incident::sections(incident, look),
         AnswerRows::Item(items) => items.iter().flat_map(|item| detail::item(item, look)).collect(),
         AnswerRows::Batch(batches) => batches.iter().flat_map(|batch| detail::batch(batch, look)).collect(),
         AnswerRows::Trend(rows) => vec![Section::Sheet(trend::sheet(rows, answer.heading.filter.kind, look))],

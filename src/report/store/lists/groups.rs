@@ -20,6 +20,7 @@ use crate::report::store::selection::{counts, item_counts};
 use crate::report::store::value;
 use crate::report::summary::GroupCounts;
 use crate::triage::group_state::{GroupFigures, LastAnnouncement, LatestEpisode, group_state};
+use crate::triage::store::incident;
 
 /// Groups and what all that match add up to, whatever the limit.
 pub(crate) struct Groups {
@@ -133,7 +134,11 @@ pub(crate) fn complete(
         hourly,
         failures_in_window: in_window,
         failures_before_window: before,
-        retry_outlook: remarks.retry_outlook(&base.group_id),
+        retry_outlook: remarks.retry_outlook(view, &base.group_id),
+        incident_id: match base.episode {
+            Some(episode) => incident::of_episode(view.connection, base.key, episode)?,
+            None => None,
+        },
         note: remarks.note(base.key),
         links: view.linker.of_group(&base.group_id),
         assigned: base.assigned,

@@ -38,6 +38,16 @@ fn survivor(connection: &Connection, group_id: &str) -> Result<i64, QueryError> 
     Ok(connection.query_row(sql, [group_id], |row| row.get(0))?)
 }
 
+/// The id of the incident, or of the only one whose id begins with it; `n-` may be left out.
+///
+/// # Errors
+/// There is none, or several.
+pub(crate) fn incident(connection: &Connection, typed: &str) -> Result<String, QueryError> {
+    let id = if typed.starts_with("n-") { typed.to_owned() } else { format!("n-{typed}") };
+    let found = by_prefix(connection, "incident", "incident_id", &id)?;
+    one("incident", typed, found, || neighbours(connection, "incident", "incident_id", &id))
+}
+
 /// The id of the item, or of the only one whose id begins with it.
 pub(crate) fn item(connection: &Connection, typed: &str) -> Result<String, QueryError> {
     let found = by_prefix(connection, "item", "item_id", typed)?;

@@ -65,6 +65,10 @@ INSERT INTO episode (group_key, ordinal, opened_at, noticed_at, closed_at, close
     (2, 1, -2900, -2890, NULL, NULL, NULL),
     (3, 1, -2990, -2980, -1400, 'recovered', 'attempt at-3'),
     (5, 1, -50, -45, NULL, NULL, NULL);
+INSERT INTO incident (incident_id, started_at, noticed_at, last_failure_at, ended_at, items, ended_items, announced, end_announced) VALUES
+    ('n-5d00000001', -1100, -1090, -1080, -1080, 3, 9, 'D-20261123-01', 1);
+INSERT INTO onset (group_key, episode, at, noticed_at, escalated, items, incident_id) VALUES
+    (1, 2, -1100, -1090, 0, 2, 'n-5d00000001'), (2, 1, -1095, -1090, 1, 1, 'n-5d00000001');
 INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) VALUES
     ('D-20261121-01', -2890, 0, 'new', '{}'),
     ('D-20261123-01', -180, 1, 'regressed,reminder', '{}');

@@ -163,13 +163,14 @@ fn a_storm_of_lost_retries_holds_everything_for_half_an_hour() {
     assert_eq!(hold(at(11), &ended(2, 6), &[]), None);
     assert_eq!(hold(at(11), &ended(3, 5), &[]), None);
     assert_eq!(hold(at(11), &ended(3, 6)[..19], &[]), None);
-    let turned: Vec<(Timestamp, String)> = (0..5).map(|n| (at(n), format!("g-{n}"))).collect();
-    assert_eq!(hold(at(5), &[], &turned), Some((HoldReason::Incident, at(4) + HOLD)));
-    assert_eq!(hold(at(5), &[], &turned[..4]), None);
-    assert_eq!(hold(at(-1), &[], &turned), None, "what another clock saw is no incident of now");
-    let all_day: Vec<(Timestamp, String)> = (0..60).map(|n| (at(n), format!("g-{n}"))).collect();
-    assert_eq!(hold(at(30), &[], &all_day), Some((HoldReason::Incident, at(4) + HOLD)));
-    assert_eq!(hold(at(60), &[], &all_day), None, "new wordings that come all day hold nothing for ever");
+}
+
+#[test]
+fn an_incident_holds_everything_for_half_an_hour_after_it_was_noticed() {
+    assert_eq!(hold(at(5), &[], &[at(4)]), Some((HoldReason::Incident, at(4) + HOLD)));
+    assert_eq!(hold(at(34), &[], &[at(4)]), None, "then probing continues, although it is open");
+    assert_eq!(hold(at(34), &[], &[at(4), at(20)]), Some((HoldReason::Incident, at(20) + HOLD)));
+    assert_eq!(hold(at(3), &[], &[at(4)]), None, "what another clock saw is no incident of now");
 }
 
 #[test]

@@ -50,7 +50,8 @@ impl TestWorker {
     /// A site that knows its account already, so that what fails from now on is news.
     pub(crate) async fn begin(kind: ChannelKind) -> TestWorker {
         // PagerDuty gets pages and nothing else.
-        let pages = if kind == ChannelKind::Pagerduty { "page-classes = [\"transient\", \"unknown\"]\n" } else { "" };
+        let pages =
+            if kind == ChannelKind::Pagerduty { "[page]\nclasses = [\"transient\", \"unknown\"]\n" } else { "" };
         let more = format!(
             "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{{dir}}/out\"\n[digest]\ngroup-wait = \"0s\"\n{pages}"
         );
@@ -231,7 +232,7 @@ fn secrets() -> ChannelSecrets {
         smtp_password: Some(PASSWORD.into()),
         signing_secret: Some("whsec_c2lnbmluZyBzZWNyZXQ=".into()),
         routing_key: Some(KEY.into()),
-        url: None,
+        ..ChannelSecrets::default()
     }
 }
 

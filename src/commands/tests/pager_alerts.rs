@@ -6,7 +6,7 @@ use crate::model::schedule::quiet::QuietHours;
 use crate::triage::store::digest;
 
 #[tokio::test]
-async fn a_paging_channel_gets_one_incident_for_an_episode_and_its_end_at_once() {
+async fn a_pager_gets_one_alert_for_an_episode_and_its_end_at_once() {
     let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.fail("login", "b", 1, t(1));
@@ -31,7 +31,7 @@ async fn a_paging_channel_gets_one_incident_for_an_episode_and_its_end_at_once()
     assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 2);
 }
 
-/// What a channel with incidents was sent, in order: what it opens or closes, `+` what was taken, `!` faults.
+/// What a pager channel was sent, in order: what it opens or closes, `+` what was taken, `!` faults.
 fn paged(world: &ServiceFixture) -> Vec<String> {
     let sql = "SELECT content FROM delivery WHERE channel = 'pager' ORDER BY created_at, delivery_id";
     let mut statement = world.seed.connection.prepare(sql).unwrap();
@@ -51,8 +51,8 @@ fn all_sent(world: &mut ServiceFixture) {
     world.seed.run("UPDATE delivery SET state = 'sent'", []);
 }
 
-/// A pager that has taken the incident of `login`.
-async fn with_incident() -> ServiceFixture {
+/// A pager that has taken the alert of `login`.
+async fn with_alert() -> ServiceFixture {
     let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.fail("login", "b", 1, t(1));
@@ -64,7 +64,7 @@ async fn with_incident() -> ServiceFixture {
 
 #[tokio::test]
 async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_no_one() {
-    let mut world = with_incident().await;
+    let mut world = with_alert().await;
     ack::ack(&world.ledger, "login", AckTerms::default(), ann(3)).await.unwrap();
     let taken = world.triage(4).unwrap();
     assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE digest_id = ?1", &taken.digest_id), 1);
@@ -168,8 +168,8 @@ async fn the_end_of_a_fault_is_reported_although_it_recurred_unseen_in_between()
 }
 
 #[tokio::test]
-async fn an_incident_is_resolved_although_the_next_episode_began_before_the_next_check() {
-    let mut world = with_incident().await;
+async fn an_alert_is_resolved_although_the_next_episode_began_before_the_next_check() {
+    let mut world = with_alert().await;
     world.seed.recover("login", t(5));
     // The episode closes and opens in one look after the other, before a digest may be sent to anyone.
     world.settings.routes.remove(1);
@@ -181,7 +181,7 @@ async fn an_incident_is_resolved_although_the_next_episode_began_before_the_next
 }
 
 #[tokio::test]
-async fn the_end_of_an_incident_never_overtakes_its_beginning() {
+async fn the_end_of_an_alert_never_overtakes_its_beginning() {
     let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.fail("login", "b", 1, t(1));
