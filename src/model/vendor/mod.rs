@@ -84,6 +84,13 @@ impl VendorStatus {
             _ => Vec::new(),
         }
     }
+
+    /// The incidents that were open at some time between these, newest first.
+    pub(crate) fn during(&self, from: Timestamp, until: Timestamp) -> Vec<VendorIncident> {
+        let was_open =
+            |incident: &&VendorIncident| incident.since <= until && (incident.is_open() || incident.updated_at >= from);
+        self.incidents.iter().filter(was_open).cloned().collect()
+    }
 }
 
 impl VendorIncident {
@@ -143,6 +150,18 @@ mod tests {
         assert_eq!(titles(&silent, 41), ["slow parsing investigating"]);
         assert_eq!(titles(&silent, 62), [""; 0]);
         assert_eq!(titles(&VendorStatus::after(None, URL, None, time(0)), 0), [""; 0]);
+    }
+
+    #[test]
+    fn incidents_are_found_by_the_time_in_which_they_were_open() {
+        let first = VendorStatus::after(None, URL, Some(vec![incident("slow parsing", 10)]), time(20));
+        let ended = VendorStatus::after(Some(first.clone()), URL, Some(Vec::new()), time(30));
+        let found = |status: &VendorStatus, from, until| status.during(time(from), time(until)).len();
+        assert_eq!(
+            (found(&ended, 0, 9), found(&ended, 0, 10), found(&ended, 30, 40), found(&ended, 31, 40)),
+            (0, 1, 1, 0)
+        );
+        assert_eq!(found(&first, 500, 600), 1, "it is still open");
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLay
 }
 
 /// "reports: Degraded parsing (identified) since 2026-11-23 14:20 CET".
-fn vendor_report(incident: &VendorIncident, look: &AnswerLayout) -> String {
+pub(crate) fn vendor_report(incident: &VendorIncident, look: &AnswerLayout) -> String {
     let (title, status) = (one_line(&incident.title), one_line(&incident.status));
     format!("reports: {title} ({status}) since {}", look.time_and_zone(incident.since))
 }
