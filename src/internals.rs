@@ -156,6 +156,7 @@ pub mod simulator {
     pub use crate::simulator::http::endpoint::Endpoint;
     pub use crate::simulator::http::server::SimulatedCloud;
     pub use crate::simulator::options::{ClockMode, Date, EntryOrder, Options, PagingOptions, TokenStyle, TotalStyle};
+    pub use crate::simulator::status_page::SimulatedStatusPage;
     pub use crate::simulator::world::account::believable_account;
     pub use crate::simulator::world::builder::{
         DEFAULT_NOW, WorldBuilder, batch_id, default_config, item_id, project_id, v2_batch_id,

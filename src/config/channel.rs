@@ -293,7 +293,7 @@ pub enum OauthGrant {
 pub struct OnlyConfig {
     /// Group states.
     pub states: Vec<String>,
-    /// "failed", "skipped", "cancelled", "overdue", "missing".
+    /// "failed", "skipped", "cancelled", "overdue", "missing", "duplicate".
     pub kinds: Vec<String>,
     /// Project names.
     pub projects: Vec<String>,

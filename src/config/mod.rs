@@ -14,6 +14,7 @@ pub(crate) mod project;
 pub(crate) mod reprocess;
 pub(crate) mod schedule;
 pub(crate) mod size;
+pub(crate) mod status_page;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub channel: Vec<channel::ChannelConfig>,
     /// When scans and digests happen.
     pub schedule: schedule::ScheduleConfig,
+    /// Where the vendor reports its own incidents.
+    pub status_page: status_page::StatusPageConfig,
     /// What digests hold.
     pub digest: DigestConfig,
     /// What passes quiet hours and opens an alert at a paging provider.

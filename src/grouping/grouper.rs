@@ -346,6 +346,9 @@ fn silent_form(subject: &Subject) -> Form {
         (Kind::Failed, _) => word_form(plain_seed(subject.kind), &["(no error message)", subject.job_type]),
         (Kind::Cancelled, _) => word_form(plain_seed(subject.kind), &["Cancelled:", subject.job_type]),
         (Kind::Overdue, _) => word_form(plain_seed(subject.kind), &["Overdue batches:", subject.job_type]),
+        (Kind::Duplicate, _) => {
+            word_form(plain_seed(subject.kind), &["Items in two running batches:", subject.job_type])
+        }
         (Kind::Missing, _) => {
             word_form(plain_seed(subject.kind), &["Items that LlamaCloud does not show:", subject.job_type])
         }

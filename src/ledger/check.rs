@@ -89,14 +89,14 @@ const RULES: &[ConsistencyRule] = &[
     ConsistencyRule {
         name: "words",
         sql: "SELECT item_id || ' is ' || kind || ', ' || state FROM item
-              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing')
+              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing', 'duplicate')
                   OR state NOT IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')
               UNION ALL
               SELECT 'observation ' || observation_key || ' is ' || kind FROM observation
-              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing')
+              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing', 'duplicate')
               UNION ALL
               SELECT group_id || ' is ' || kind FROM error_group
-              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing')",
+              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing', 'duplicate')",
     },
     ConsistencyRule {
         name: "merged groups",

@@ -15,6 +15,7 @@ pub(crate) mod record_text;
 pub(crate) mod resubmit;
 pub(crate) mod server_time;
 pub(crate) mod settings;
+pub(crate) mod status_page;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod v1_beta;

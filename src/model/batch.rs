@@ -115,7 +115,7 @@ impl Batch {
         let count = match kind {
             Kind::Failed => self.failed_items,
             Kind::Skipped => self.skipped_items,
-            Kind::Cancelled | Kind::Overdue | Kind::Missing => None,
+            Kind::Cancelled | Kind::Overdue | Kind::Missing | Kind::Duplicate => None,
         };
         self.status == BatchStatus::Completed
             && self.error_message.is_none()

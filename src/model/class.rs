@@ -74,6 +74,8 @@ pub enum RuleKind {
     Overdue,
     /// LlamaCloud counts items that it does not show.
     Missing,
+    /// Another running batch processes items of the batch, too.
+    Duplicate,
 }
 
 impl From<Kind> for RuleKind {
@@ -84,6 +86,7 @@ impl From<Kind> for RuleKind {
             Kind::Cancelled => RuleKind::Cancelled,
             Kind::Overdue => RuleKind::Overdue,
             Kind::Missing => RuleKind::Missing,
+            Kind::Duplicate => RuleKind::Duplicate,
         }
     }
 }

@@ -34,6 +34,8 @@ pub enum Kind {
     Overdue,
     /// LlamaCloud counts items of the batch that it does not show. Its item stands for the batch.
     Missing,
+    /// Another running batch processes items of the batch, too. Its item stands for the batch.
+    Duplicate,
 }
 
 impl Kind {
@@ -44,7 +46,7 @@ impl Kind {
 
     /// Whether an item of this kind stands for a batch.
     pub fn is_of_batch(self) -> bool {
-        matches!(self, Kind::Overdue | Kind::Missing)
+        matches!(self, Kind::Overdue | Kind::Missing | Kind::Duplicate)
     }
 
     /// What items of this kind are called, one and many.

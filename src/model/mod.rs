@@ -18,3 +18,4 @@ pub(crate) mod redact;
 pub(crate) mod schedule;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod vendor;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 use crate::model::links::linker::Links;
+use crate::model::vendor::VendorIncident;
 use crate::triage::digest::incident::IncidentState;
 
 /// One group, as `report groups` answers.
@@ -90,6 +91,8 @@ pub(crate) struct IncidentRow {
     pub open_items: u64,
     /// Its items by the class of their group.
     pub classes: BTreeMap<String, u64>,
+    /// What the vendor's status page reported of that time, as far as it was asked in the last day.
+    pub vendor: Vec<VendorIncident>,
     /// Whether all its open groups are acknowledged.
     pub acked: bool,
     /// The person or team that all its open groups are assigned to; none if they are not.
@@ -233,7 +236,7 @@ impl Lack {
             Kind::Failed => Lack::Failed,
             Kind::Skipped => Lack::Skipped,
             Kind::Cancelled => Lack::Cancelled,
-            Kind::Overdue => Lack::Running,
+            Kind::Overdue | Kind::Duplicate => Lack::Running,
             Kind::Missing => Lack::NotShown,
         }
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::model::batch_api::{BatchApi, Presence};
 use crate::model::group_state::GroupState;
 use crate::model::item::ItemState;
+use crate::model::vendor::VendorIncident;
 use crate::report::filter::TimeRange;
 use crate::report::history::RetryRow;
 use crate::report::rows::GroupRow;
@@ -35,6 +36,8 @@ pub(crate) struct SummaryRow {
     pub scans: Vec<ScanRow>,
     /// The batch APIs that each project was found to have.
     pub apis: Vec<ApiRow>,
+    /// What the vendor's status page reports of the last day.
+    pub vendor: Vec<VendorIncident>,
     /// Active faults of the worker.
     pub faults: Vec<FaultRow>,
     /// Deliveries that have not arrived.

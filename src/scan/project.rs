@@ -19,6 +19,7 @@ use crate::model::time::DAY;
 use crate::progress;
 use crate::scan::intake::IntakeMessage;
 use crate::scan::job_list::{self, JobList, JobListRequest, MOST_DUE};
+use crate::scan::outstanding::compare;
 use crate::scan::source::{BatchSource, Watched};
 use crate::scan::store::batch::{self, KnownBatch};
 use crate::scan::store::ingest_record::{Finish, ListingContext};
@@ -130,6 +131,9 @@ async fn read<S: BatchSource>(
     counts.batches_read += all_due - due.len() as u64;
     if !counts.refused {
         read_due(ledger, project, due, pages.clone(), counts).await?;
+    }
+    if !counts.refused {
+        compare::record_duplicates(ledger, source, begun, &pages).await?;
     }
     outstanding::record(ledger, begun, project.overdue, &pages, now).await?;
     // An account where nothing changed costs the job list and nothing else.

@@ -15,6 +15,7 @@ use crate::scan::causes::{self, CauseSummary};
 use crate::scan::store::project;
 use crate::scan::summary::ScanSummary;
 use crate::service::disk_space;
+use crate::service::vendor_status::StatusRequest;
 use crate::service::worker::Worker;
 use crate::triage::settings::TriageRequest;
 use crate::{reprocess, triage};
@@ -80,6 +81,7 @@ impl Worker {
         let certain = self.clock.is_certain(now);
         let (quiet, zone) = (self.setup.triage.quiet, self.setup.zone.clone());
         let meanwhile = deliver_meanwhile(&self.ledger, &self.setup.channels, DeliveryHours { now, quiet, zone });
+        let asked = StatusRequest::begin(&self.ledger, self.setup.status_page.as_ref(), now).await;
         let Some(scans) = stop.run_until_cancelled(self.scan(now)).await else {
             return Ok(CycleOutcome { stopped: true, ..CycleOutcome::default() });
         };
@@ -98,10 +100,12 @@ impl Worker {
         };
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
         let request = TriageRequest { would_retry, budget, certain, ..TriageRequest::at(now) };
+        let asked = StatusRequest::keep_if_answered(asked, &self.ledger, now).await;
         let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;
         drop(meanwhile);
         let sending = now.checked_add(began.elapsed()).unwrap_or(now);
         let deliveries = self.deliver(sending, patience).await?;
+        StatusRequest::keep_if_answered(asked, &self.ledger, now).await;
         let headline = digest.as_ref().map(crate::notify::render::words::headline);
         self.clock.end_cycle(&self.ledger, now).await?;
         Ok(CycleOutcome {

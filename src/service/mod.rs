@@ -15,4 +15,5 @@ pub(crate) mod shutdown;
 pub(crate) mod startup;
 pub(crate) mod store_clock_skew;
 pub(crate) mod store_health;
+pub(crate) mod vendor_status;
 pub(crate) mod worker;

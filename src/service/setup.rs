@@ -15,6 +15,7 @@ use crate::console::{Access, ConsoleSetup, refuse_open_name};
 use crate::credentials::{Credentials, SecretUse};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
+use crate::llamacloud::status_page::StatusPage;
 use crate::model::schedule::overdue::OverdueLimit;
 use crate::notify::Channel;
 use crate::notify::delivery::ChannelSecrets;
@@ -36,6 +37,8 @@ pub struct Setup {
     pub triage: crate::triage::settings::TriageSettings,
     /// The channels.
     pub channels: Vec<Arc<Channel>>,
+    /// The vendor's status page, if one is asked.
+    pub status_page: Option<StatusPage>,
     /// The dead-man's switch, if one is set.
     pub heartbeat: Option<Heartbeat>,
     /// What LlamaCloud's webhooks are signed with, if they are taken.
@@ -58,6 +61,7 @@ impl Setup {
         let projects = usable(watched, &mut wrong);
         let channels =
             usable(config.channel.iter().map(|channel| open_with_hours(channel, &config, credentials)), &mut wrong);
+        let status_page = config.status_page.address(&config.project).map(|url| StatusPage::new(&url)).transpose()?;
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
         let secret = credentials.llamacloud_webhook_secret(config.service.webhook_secret_file.as_deref());
         let webhook_secret = usable(std::iter::once(secret.map_err(Into::into)), &mut wrong).pop().flatten();
@@ -74,7 +78,18 @@ impl Setup {
         let rules = Arc::new(Rules::shipped().with_user_rules(config.rule.clone()).context("[[rule]]")?);
         let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
         let triage = crate::triage::settings::TriageSettings::new(&config, &rules, only)?;
-        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret, console_token })
+        Ok(Setup {
+            config,
+            zone,
+            projects,
+            rules,
+            triage,
+            channels,
+            status_page,
+            heartbeat,
+            webhook_secret,
+            console_token,
+        })
     }
 
     /// Who may ask for the console of the service, and how people are known.

@@ -6,6 +6,7 @@
 pub(crate) mod faults;
 pub(crate) mod http;
 pub(crate) mod options;
+pub(crate) mod status_page;
 pub(crate) mod storage;
 #[cfg(test)]
 mod tests;

@@ -28,8 +28,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::ledger::error::LedgerError;
 use crate::ledger::fault::{self, KnownFault};
 use crate::ledger::{Ledger, Transaction, identity, run};
+use crate::llamacloud::status_page::store_status;
 use crate::model::schedule::DueRun;
 use crate::model::text::{count, local};
+use crate::model::vendor::VendorIncident;
 use crate::triage::channels::Extras;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{self, by_urgency};
@@ -335,6 +337,18 @@ fn silenced(context: &Context<'_>, cases: &[GroupCase]) -> Silenced {
     }
 }
 
+/// What the vendor's status page reports as open.
+fn vendor_remarks(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<Remark>, LedgerError> {
+    let status = store_status::known(tx)?;
+    let incidents = status.map_or_else(Vec::new, |status| status.recent(context.moment.now));
+    let zone = &context.settings.zone;
+    let says = |incident: &VendorIncident| {
+        let VendorIncident { title, status, since, .. } = incident;
+        Remark::digest(format!("LlamaCloud reports: {title} ({status}) since {}.", local(*since, zone)))
+    };
+    Ok(incidents.iter().filter(|incident| incident.is_open()).map(says).collect())
+}
+
 /// Says what a reader must know about the digest itself.
 fn remark(
     tx: &Transaction<'_>,
@@ -354,6 +368,7 @@ fn remark(
     if digest.baseline {
         digest.remarks.push(Remark::digest(group_cases::inventory_remark(context.inventory)));
     }
+    digest.remarks.extend(vendor_remarks(tx, context)?);
     digest.remarks.extend(downtime(tx, context, digest.window)?.map(Remark::digest));
     let (all, ids) = episode_store::unannounced_episodes(tx, digest.window.from, 5)?;
     if all > 0 && context.inventory == Inventory::Told {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::service::Worker;
 use llama_triage::internals::simulator::{
-    BatchPace, Break, Options, ScriptedCause, Submission, World, WorldBuilder, batch_id, default_config, item_id,
-    v2_batch_id,
+    BatchPace, Break, Options, ScriptedCause, SimulatedStatusPage, Submission, World, WorldBuilder, batch_id,
+    default_config, item_id, v2_batch_id,
 };
 use serde_json::Value;
 
@@ -230,4 +230,81 @@ async fn a_failure_is_not_hidden_by_a_later_cancellation() {
     assert_eq!(site.texts("SELECT kind || ' ' || state FROM item"), ["failed open"]);
     assert_eq!(site.texts("SELECT kind FROM observation ORDER BY 1"), ["cancelled", "failed"]);
     site.command(&["ledger", "check"]).assert().success();
+}
+
+#[tokio::test]
+async fn an_item_in_two_running_batches_is_reported_once_until_the_later_one_ends() {
+    let pace = BatchPace { start_delay: (10, 10), item: (9_000, 9_000), lanes: 2 };
+    let builder = WorldBuilder::at("2026-03-02T08:00:00Z".parse().unwrap()).pace(pace);
+    let builder = builder.batch("first").made_ago(SignedDuration::from_mins(20)).item("a").item("b").item("c");
+    let builder = builder.batch("second").made_ago(SignedDuration::from_mins(10)).again("b").again("c").item("d");
+    let world = builder.batch("other").made_ago(SignedDuration::from_mins(5)).item("e").build();
+    let site = Site::new(world, Options::default(), "").await;
+    let mut worker = site.worker().await;
+    scan(&mut worker, &site).await;
+    assert_eq!(of_kind(&site, "duplicate"), [format!("{} open", batch_id("second"))]);
+    let said = site.texts("SELECT text FROM message");
+    let wanted = format!(
+        "2 of its 3 items are also in batch {}, which has not ended either: LlamaCloud bills both",
+        batch_id("first")
+    );
+    assert_eq!(said, [wanted]);
+    let before = worker.scan(site.now()).await.unwrap().remove(0).requests;
+    let after = worker.scan(site.now()).await.unwrap().remove(0).requests;
+    assert_eq!(before, after, "each pair is compared once");
+    assert_eq!(site.texts("SELECT group_concat(compared) FROM batch"), ["1,1,1"]);
+    site.cloud.world().advance(hours(12));
+    scan(&mut worker, &site).await;
+    assert_eq!(of_kind(&site, "duplicate"), [format!("{} recovered", batch_id("second"))]);
+    site.command(&["ledger", "check"]).assert().success();
+}
+
+#[tokio::test]
+async fn two_running_v2_batches_of_one_directory_process_the_same_items() {
+    let pace = BatchPace { start_delay: (10, 10), item: (9_000, 9_000), lanes: 2 };
+    let builder = WorldBuilder::at("2026-03-02T08:00:00Z".parse().unwrap()).pace(pace);
+    let builder = builder.batch("first").from_directory().made_ago(SignedDuration::from_mins(20)).item("a");
+    let world = builder.batch("second").from_directory().made_ago(SignedDuration::from_mins(10)).again("a").build();
+    let site = Site::with_api("v2", world, Options::default(), "").await;
+    scan(&mut site.worker().await, &site).await;
+    let found = of_kind(&site, "duplicate");
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_vendor_reports_is_in_digests_and_reports_and_never_waited_for() {
+    let page = SimulatedStatusPage::start().await.unwrap();
+    let now = Timestamp::now();
+    page.open("Degraded parsing <b>", now - SignedDuration::from_mins(20));
+    let late = WorldBuilder::at(now).batch("b").item("i").fails("it broke").takes(SignedDuration::from_mins(100));
+    let more = format!("[status-page]\nurl = \"{}\"\n{FILE}", page.url());
+    let site = Site::new(late.build(), Options::default(), &more).await;
+    let mut worker = site.worker().await;
+    let (stop, patience) = (tokio_util::sync::CancellationToken::new(), Duration::from_secs(5));
+    let known = |site: &Site| report(site, &["summary"])["rows"][0]["vendor"].clone();
+    // An answer that is not there when a cycle ends is not waited for.
+    let mut at = now;
+    while known(&site) == Value::Array(Vec::new()) {
+        at += SignedDuration::from_secs(61);
+        worker.cycle(at, patience, &stop).await.unwrap();
+    }
+    assert_eq!(
+        (&known(&site)[0]["title"], &known(&site)[0]["status"]),
+        (&"Degraded parsing <b>".into(), &"investigating".into())
+    );
+    let requests = page.requests();
+    worker.cycle(at + SignedDuration::from_secs(59), patience, &stop).await.unwrap();
+    assert_eq!(page.requests(), requests, "once a minute");
+
+    site.cloud.world().advance(SignedDuration::from_mins(50));
+    worker.cycle(now + SignedDuration::from_mins(50), patience, &stop).await.unwrap();
+    let digests = site.texts("SELECT model FROM digest WHERE reasons = 'new'");
+    assert!(digests[0].contains("LlamaCloud reports: Degraded parsing <b> (investigating) since"), "{digests:?}");
+
+    page.answer_after(Duration::from_secs(60));
+    let began = std::time::Instant::now();
+    worker.cycle(now + SignedDuration::from_mins(60), patience, &stop).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    drop(page);
+    worker.cycle(now + SignedDuration::from_mins(70), patience, &stop).await.unwrap();
 }

@@ -25,7 +25,7 @@ const ROOMS: [&str; 17] = [
 ];
 
 /// The pure files: rules, and values that are rendered or compared.
-const PURE: [&str; 37] = [
+const PURE: [&str; 38] = [
     "src/classify/model/",
     "src/classify/rules/",
     "src/config/duration.rs",
@@ -48,6 +48,7 @@ const PURE: [&str; 37] = [
     "src/reprocess/policy/",
     "src/reprocess/protocol/",
     "src/scan/batch_failure.rs",
+    "src/scan/outstanding/duplicates.rs",
     "src/scan/outstanding/missing.rs",
     "src/scan/outstanding/overdue.rs",
     "src/scan/rules.rs",

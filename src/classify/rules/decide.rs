@@ -169,7 +169,7 @@ impl Rules {
         }
         match facts.kind {
             RuleKind::Cancelled => return Decision { probability: 1.0, ..undecided(Class::Cancelled) },
-            RuleKind::Overdue | RuleKind::Missing => return undecided(Class::Unknown),
+            RuleKind::Overdue | RuleKind::Missing | RuleKind::Duplicate => return undecided(Class::Unknown),
             RuleKind::Failed | RuleKind::Skipped => {}
         }
         let known = facts.skip_reason.filter(|_| facts.kind == RuleKind::Skipped);

@@ -43,6 +43,7 @@ pub(crate) fn check(config: &Config) -> Vec<Complaint> {
         check_only(channel, config, |key, text| say(format!("channel[{index}].only.{key}"), text));
     }
     times::check(config, &mut say);
+    check_status_page(config, &mut say);
     check_digest(config, &mut say);
     check_page(config, &mut say);
     check_service(config, &mut say);
@@ -212,6 +213,22 @@ fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
         && !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
     {
         say("service.heartbeat-url".to_owned(), "not an http or https address");
+    }
+}
+
+fn check_status_page(config: &Config, say: &mut impl FnMut(String, &str)) {
+    let Some(url) = config.status_page.url.as_deref().filter(|url| !url.is_empty()) else { return };
+    let is_plain = |url: &reqwest::Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    if !reqwest::Url::parse(url).is_ok_and(|url| is_plain(&url)) {
+        say(
+            "status-page.url".to_owned(),
+            "an address such as \"https://status.example.com\", without a path; \"\" for none",
+        );
     }
 }
 

@@ -35,6 +35,7 @@ const STEPS: &[&str] = steps![
     "22-pager-alerts",
     "23-incidents",
     "24-channel-thread",
+    "25-duplicates",
 ];
 
 /// The newest schema this program knows.

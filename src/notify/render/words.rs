@@ -43,6 +43,7 @@ pub(crate) fn class_meaning(entry: &GroupEntry) -> Option<String> {
         Kind::Missing => {
             return Some("LlamaCloud counts them and does not list them; open the batch in LlamaCloud".to_owned());
         }
+        Kind::Duplicate => return Some("both batches are billed; cancel one of them in LlamaCloud".to_owned()),
         Kind::Failed | Kind::Skipped | Kind::Cancelled => {}
     }
     let recovers = entry.recovered > 0 && matches!(entry.class.as_str(), "permanent-input" | "config" | "cancelled");
@@ -120,7 +121,7 @@ pub(crate) fn remarks(digest: &Digest) -> Vec<String> {
 
 /// The subject, at most [`SUBJECT`] characters, facts first, without any outside text.
 ///
-/// What does not fit goes in this order: the digest's id, then the least urgent news.
+/// What does not fit goes in this order: the digest's id, what is wrong with batches, the least urgent news, that there are batches.
 pub(crate) fn subject(digest: &Digest) -> String {
     let instance = one_line(&digest.instance);
     let prefix = match instance.trim() {
@@ -141,8 +142,12 @@ pub(crate) fn subject(digest: &Digest) -> String {
             .find(fits)
             .unwrap_or_else(|| cut_end(&format!("{prefix} {lead}"), SUBJECT).into_owned());
     }
-    let whole = format!("{prefix} {}{id}", subject_facts(digest, &news));
-    let shorter = (0..=news.len()).rev().map(|kinds| format!("{prefix} {}", subject_facts(digest, &news[..kinds])));
+    let facts = |kinds: usize, batches: &str| format!("{prefix} {}", subject_facts(digest, &news[..kinds], batches));
+    let (all, batches, counted) = (news.len(), open_batches(&digest.totals), open_batches_counted(&digest.totals));
+    let fewer_kinds = |batches: String| (0..=all).rev().map(move |kinds| (kinds, batches.clone()));
+    let whole = format!("{}{id}", facts(all, &batches));
+    let shorter = std::iter::once((all, batches)).chain(fewer_kinds(counted)).chain(fewer_kinds(String::new()));
+    let shorter = shorter.map(|(kinds, batches)| facts(kinds, &batches));
     std::iter::once(whole).chain(shorter).find(fits).unwrap_or(prefix)
 }
 
@@ -165,8 +170,8 @@ fn is_inventory(digest: &Digest) -> bool {
     digest.baseline && totals.new + totals.regressed + totals.escalated + totals.faults == 0
 }
 
-fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)]) -> String {
-    let open = format!("{} open{}", count(digest.totals.open_items, "item", "items"), open_batches(&digest.totals));
+fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)], batches: &str) -> String {
+    let open = format!("{} open{batches}", count(digest.totals.open_items, "item", "items"));
     let is_reminder = digest.changes.iter().any(|e| e.reason == Reason::Reminder);
     if is_inventory(digest) {
         return format!("first inventory - {open}");
@@ -196,6 +201,14 @@ pub(crate) fn open_batches(totals: &Totals) -> String {
         n => format!(", {} {what}", count(n, "batch", "batches")),
     };
     of(totals.overdue_batches, "overdue") + &of(totals.missing_batches, "with missing items")
+}
+
+/// ", 3 batches to check": the same, shorter.
+fn open_batches_counted(totals: &Totals) -> String {
+    match totals.overdue_batches + totals.missing_batches {
+        0 => String::new(),
+        n => format!(", {} to check", count(n, "batch", "batches")),
+    }
 }
 
 /// What matters first, in one sentence.
@@ -324,6 +337,27 @@ pub(crate) fn capitalized(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::triage::digest::test_digest::trial;
+
+    #[test]
+    fn a_subject_says_what_fits_of_batches_and_never_nothing() {
+        let said = |totals: Totals, instance: &str| {
+            let mut digest = trial("", "UTC", jiff::Timestamp::UNIX_EPOCH);
+            (digest.digest_id, digest.instance, digest.baseline) = ("D-20261201-02".into(), instance.into(), true);
+            digest.totals = totals;
+            subject(&digest)
+        };
+        let totals = |overdue_batches, missing_batches| Totals {
+            open_items: 1,
+            overdue_batches,
+            missing_batches,
+            ..Totals::default()
+        };
+        assert_eq!(said(totals(1, 0), ""), "[triage] first inventory - 1 item open, 1 batch overdue (D-20261201-02)");
+        assert_eq!(said(totals(1, 1), ""), "[triage] first inventory - 1 item open, 2 batches to check");
+        let many = Totals { open_items: 123_456_789, ..totals(123, 456) };
+        let shortest = "[triage production-in-europ…] first inventory - 123456789 items open";
+        assert_eq!(said(many, "production-in-europe-west"), shortest);
+    }
 
     #[test]
     fn a_group_whose_retries_recover_is_not_said_to_be_hopeless() {

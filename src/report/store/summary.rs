@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{OptionalExtension, params};
 use strum::VariantArray as _;
 
+use crate::llamacloud::status_page::store_status;
 use crate::model::batch_api::{ApiState, BatchApi};
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
@@ -40,14 +41,16 @@ pub(crate) struct ConfiguredBudget {
 pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<SummaryRow, QueryError> {
     let window = view.filter.window_or(view.now, 24);
     let mut bases = groups::matching(view, Keep::All)?;
+    // Items and groups are those of documents, unless another kind is asked for.
+    let is_counted = |base: &&groups::Base| view.filter.kind.is_some() || !base.kind.is_of_batch();
     let mut group_counts = GroupCounts::default();
-    bases.iter().for_each(|base| group_counts.add(base.state, base.open_items));
+    bases.iter().filter(is_counted).for_each(|base| group_counts.add(base.state, base.open_items));
     // The summary says "failed": what was skipped is not among it.
     let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
     let open_of = |kind| bases.iter().filter(|base| base.kind == kind).map(|base| base.open_items).sum();
     let batches = BatchCounts { overdue: open_of(Kind::Overdue), missing: open_of(Kind::Missing) };
-    let of_batches: HashSet<i64> = bases.iter().filter(|base| base.kind.is_of_batch()).map(|base| base.key).collect();
-    let items = items::count_in_groups(view, |group_key| !of_batches.contains(&group_key))?;
+    let left_out: HashSet<i64> = bases.iter().filter(|base| !is_counted(base)).map(|base| base.key).collect();
+    let items = items::count_in_groups(view, |group_key| !left_out.contains(&group_key))?;
     let hourly = hourly(view)?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
@@ -66,6 +69,7 @@ pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result
         top_groups: top_groups.collect::<Result<_, _>>()?,
         scans: scans::last_scans(view.connection)?,
         apis: apis(view)?,
+        vendor: store_status::known(view.connection)?.map_or_else(Vec::new, |status| status.recent(view.now)),
         faults: faults(view)?,
         deliveries: deliveries(view, window)?,
         retries: retries::in_window(view)?,

@@ -152,7 +152,7 @@ pub(crate) fn seen(connection: &Connection, item_key: i64, batch_ids: &[String])
         "SELECT s.group_key, s.group_id, w.kind = 'skipped' AND w.skip_reason IS ?3 AS harmless, w.job_id, {SAID}
          FROM observation w JOIN batch b USING (batch_key) JOIN error_group g ON g.group_key = w.group_key
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key) {SAID_JOINS}
-         WHERE w.item_key = ?1 AND b.batch_id IN (SELECT value FROM json_each(?2))
+         WHERE w.item_key = ?1 AND w.kind IN ('failed', 'skipped') AND b.batch_id IN (SELECT value FROM json_each(?2))
          ORDER BY w.event_at DESC, w.observation_key DESC LIMIT 1"
     ))?;
     let batches = serde_json::json!(batch_ids).to_string();
@@ -177,7 +177,7 @@ pub(crate) fn failed_before(
         "SELECT i.item_id, max(o.event_at)
          FROM attempt a JOIN item i USING (item_key) JOIN observation o USING (item_key) JOIN batch b USING (batch_key)
          JOIN intent n ON n.intent_id = a.intent_id
-         WHERE a.intent_id = ?1 AND NOT (o.kind = 'skipped' AND o.skip_reason IS ?2) AND b.batch_id IS NOT n.batch_id
+         WHERE a.intent_id = ?1 AND o.kind IN ('failed', 'skipped') AND NOT (o.kind = 'skipped' AND o.skip_reason IS ?2) AND b.batch_id IS NOT n.batch_id
              AND b.batch_id NOT IN (SELECT value FROM json_each(coalesce(n.duplicate_batch_ids, '[]')))
          GROUP BY i.item_id",
     )?;

@@ -56,7 +56,7 @@ const FROM: &str = "FROM item i JOIN project p USING (project_key) JOIN error_gr
      JOIN observation w ON w.observation_key = i.observation_key
      JOIN observation o ON o.observation_key = coalesce(
         (SELECT y.observation_key FROM observation y JOIN batch z USING (batch_key)
-         WHERE y.item_key = i.item_key AND z.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+         WHERE y.item_key = i.item_key AND y.kind <> 'cancelled' AND z.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
          ORDER BY y.event_at DESC, y.observation_key DESC LIMIT 1), i.observation_key)
      JOIN batch b ON b.batch_key = o.batch_key LEFT JOIN claim c ON c.item_key = i.item_key
      LEFT JOIN refused_item f ON f.item_key = i.item_key LEFT JOIN intent r ON r.intent_id = f.intent_id";

@@ -1,8 +1,11 @@
-//! Work without a result: batches that have not ended for far longer than usual, and items that are counted and not shown.
+//! Work without a result: batches that have not ended for far longer than usual, items that are counted and not shown, and items
+//! that two running batches process at once.
 //!
 //! What is overdue is read from the ledger alone, after a scan has recorded what the batch list shows: a batch may be stuck
 //! however little is heard of it.
 
+pub(crate) mod compare;
+pub(crate) mod duplicates;
 pub(crate) mod missing;
 pub(crate) mod overdue;
 pub(crate) mod store_outstanding;

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Transaction};
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::{Count, Millis};
 use crate::model::batch::BatchStatus;
+use crate::scan::outstanding::duplicates::ComparedBatch;
 use crate::scan::outstanding::overdue::{FinishedBatch, RunningBatch};
 use crate::scan::store::counters::Counters;
 use crate::scan::store::item::{Recovery, recover};
@@ -68,7 +69,7 @@ pub(crate) fn finished(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The open overdue items of a project whose batch has ended, the missing ones whose batch was listed again without a gap, and
+/// The open overdue items and duplicates of a project whose batch has ended, the missing ones whose batch was listed again without a gap, and
 /// those whose batch is gone since before `gone_before` (milliseconds): item key and batch id.
 pub(crate) fn ended(
     connection: &Connection,
@@ -78,7 +79,7 @@ pub(crate) fn ended(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT i.item_key, b.batch_id FROM error_group g CROSS JOIN item i ON i.group_key = g.group_key AND i.state = 'open'
              CROSS JOIN observation o USING (observation_key) CROSS JOIN batch b USING (batch_key)
-         WHERE g.open_items > 0 AND g.kind IN ('overdue', 'missing') AND i.project_key = ?1
+         WHERE g.open_items > 0 AND g.kind IN ('overdue', 'missing', 'duplicate') AND i.project_key = ?1
              AND (b.gone_at <= ?2 OR CASE g.kind WHEN 'missing' THEN b.listing_state = 'settled'
                  ELSE NOT ({IS_OUTSTANDING} AND {HAS_OPEN_JOBS}) END)"
     ))?;
@@ -96,4 +97,37 @@ pub(crate) fn close(tx: &Transaction<'_>, ended: &[(i64, String)], at: i64) -> R
     }
     counters.write(tx)?;
     Ok(closed)
+}
+
+/// The batches of a project that have not ended and that no retry made, oldest first; none if all of them were held against each
+/// other.
+pub(crate) fn to_compare(connection: &Connection, project_key: i64) -> Result<Vec<ComparedBatch>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.batch_key, b.batch_id, b.job_type, b.directory_id, b.total_items, b.compared, b.first_seen FROM batch b
+         WHERE b.gone_at IS NULL AND b.status NOT IN ('completed', 'failed', 'cancelled') AND b.project_key = ?1
+             AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+         ORDER BY coalesce(b.created_at, b.first_seen), b.batch_key",
+    )?;
+    let rows = statement.query_map([project_key], |row| {
+        Ok(ComparedBatch {
+            batch_key: row.get("batch_key")?,
+            batch_id: row.get("batch_id")?,
+            job_type: row.get("job_type")?,
+            directory_id: row.get("directory_id")?,
+            total_items: row.get::<_, Option<Count>>("total_items")?.map(|Count(items)| items),
+            is_compared: row.get("compared")?,
+            first_seen: row.get("first_seen")?,
+        })
+    })?;
+    let batches: Vec<ComparedBatch> = rows.collect::<Result<_, _>>()?;
+    Ok(if batches.iter().all(|batch| batch.is_compared) { Vec::new() } else { batches })
+}
+
+/// Notes that these batches were held against the others.
+pub(crate) fn mark_compared(tx: &Transaction<'_>, batch_keys: &[i64]) -> Result<(), LedgerError> {
+    let mut update = tx.prepare_cached("UPDATE batch SET compared = 1 WHERE batch_key = ?1")?;
+    for batch_key in batch_keys {
+        update.execute([batch_key])?;
+    }
+    Ok(())
 }

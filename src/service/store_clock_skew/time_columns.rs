@@ -128,6 +128,7 @@ const NO_TIMES: &[&str] = &[
     "baseline",
     "batch_key",
     "batches_known",
+    "compared",
     "batches_listed",
     "batches_read",
     "before",

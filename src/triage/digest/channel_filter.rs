@@ -213,6 +213,7 @@ fn count(whole: &Totals, changes: &[GroupEntry], still_open: &[GroupEntry]) -> T
         match entry.kind {
             Kind::Overdue => totals.overdue_batches += entry.open_items,
             Kind::Missing => totals.missing_batches += entry.open_items,
+            Kind::Duplicate => {}
             Kind::Failed | Kind::Skipped | Kind::Cancelled => {
                 totals.open_items = totals.open_items.saturating_add(entry.open_failures());
                 totals.open_groups += u64::from(entry.open_failures() > 0);

@@ -78,7 +78,8 @@ pub(crate) fn roles(cases: &[IncidentCase]) -> HashMap<i64, IncidentRole> {
 fn note_onset(tx: &Transaction<'_>, one: &Examined, now: Timestamp) -> Result<(), LedgerError> {
     let (case, lately) = (&one.case, now - FRESH);
     let (group_key, episode) = (case.row.group_key, case.episode.ordinal);
-    if case.baseline || case.episode.closed.is_some() {
+    // What stands for a batch is no failure of items.
+    if case.baseline || case.episode.closed.is_some() || !case.row.kind.is_failure() {
         return Ok(());
     }
     let onset = NewOnset { group_key, episode, at: case.episode.opened_at, escalated: false };

@@ -132,6 +132,7 @@ pub(crate) fn totals(connection: &Connection, window: Window) -> Result<Totals, 
         match kind {
             Kind::Overdue => open.overdue_batches += items,
             Kind::Missing => open.missing_batches += items,
+            Kind::Duplicate => {}
             Kind::Failed | Kind::Skipped | Kind::Cancelled => {
                 open.open_items += items;
                 open.open_groups += groups;

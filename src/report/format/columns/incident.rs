@@ -6,6 +6,7 @@ use crate::model::text::one_line;
 use crate::report::detail::{IncidentDetail, IncidentMember};
 use crate::report::format::columns::Section;
 use crate::report::format::columns::lists::column;
+use crate::report::format::columns::summary::vendor_report;
 use crate::report::format::layout::{AnswerLayout, age, grouped};
 use crate::report::format::sheet::{Cell, Column, Sheet, Tone};
 
@@ -52,6 +53,7 @@ pub(crate) fn sections(detail: &IncidentDetail, look: &AnswerLayout) -> Vec<Sect
         ("why", detail.why.clone()),
         ("acknowledged", if incident.acked { "yes" } else { "no" }.to_owned()),
     ];
+    facts.extend(incident.vendor.iter().map(|one| ("LlamaCloud", vendor_report(one, look))));
     facts.extend(incident.assigned.iter().map(|name| ("assigned to", one_line(name).into_owned())));
     facts.extend(incident.links.get(PAGE).map(|link| ("link", one_line(link).into_owned())));
     vec![Section::Facts(facts), Section::Sheet(Sheet::titled("groups", &detail.members, MEMBERS))]

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::batch_api::Presence;
 use crate::model::text::one_line;
+use crate::model::vendor::VendorIncident;
 use crate::report::filter::Filter;
 use crate::report::format::answer::Heading;
 use crate::report::format::columns::lists::{GROUPS, column};
@@ -43,6 +44,7 @@ pub(crate) const SUMMARY: &[Column<SummaryRow>] = &[
 /// The summary's facts and tables.
 pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLayout) -> Vec<Section> {
     let mut facts: Vec<(&'static str, String)> = faults(summary, look).collect();
+    facts.extend(summary.vendor.iter().map(|incident| ("LlamaCloud", vendor_report(incident, look))));
     facts.push(("open", open(summary)));
     if summary.batches.overdue > 0 {
         facts.push(("overdue", format!("{} not ended for far longer than usual", batches(summary.batches.overdue))));
@@ -76,6 +78,12 @@ pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLay
     let command = command::all_of(heading, Question::Groups, &[("--state", command::OPEN_GROUPS)], &filter);
     top.cut = command::cut(summary.top_groups.len() as u64, summary.groups.open(), &command);
     vec![Section::Facts(facts), Section::Sheet(top)]
+}
+
+/// "reports: Degraded parsing (identified) since 2026-11-23 14:20 CET".
+pub(crate) fn vendor_report(incident: &VendorIncident, look: &AnswerLayout) -> String {
+    let (title, status) = (one_line(&incident.title), one_line(&incident.status));
+    format!("reports: {title} ({status}) since {}", look.time_and_zone(incident.since))
 }
 
 fn batches(count: u64) -> String {

@@ -17,6 +17,7 @@ pub(crate) fn sheet(rows: &[TrendRow], kind: Option<Kind>, look: &AnswerLayout) 
         Some(Kind::Skipped) => "times skipped",
         Some(Kind::Cancelled) => "times cancelled",
         Some(Kind::Overdue) => "batches overdue",
+        Some(Kind::Duplicate) => "batches with items of another running batch",
         Some(Kind::Missing) => "batches with items that are not shown",
     };
     match rows.iter().any(|row| row.key.is_some()) {

@@ -236,8 +236,11 @@ fn groups(view: &ReportView<'_>, key: &str) -> Result<Vec<Named>, QueryError> {
     let mut clause = Clause::all();
     clause.one_of_keys("s.group_key", &view.group_keys, "");
     clause.one_of("s.class", &view.filter.class, "");
-    if let Some(kind) = view.filter.kind {
-        clause.and("s.kind = ?", [Value::from(kind.as_str().to_owned())]);
+    match view.filter.kind {
+        Some(kind) => clause.and("s.kind = ?", [Value::from(kind.as_str().to_owned())]),
+        // A trend is one of failures, unless it is asked for another kind, or for all.
+        None if key != "s.kind" && view.group_keys.is_empty() => clause.and("s.kind IN ('failed', 'skipped')", []),
+        None => {}
     }
     let by_group = view.filter.by.as_deref() == Some("group");
     let mut statement = view.connection.prepare(&format!(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
+use crate::llamacloud::status_page::store_status;
 use crate::report::detail::{IncidentDetail, IncidentMember};
 use crate::report::rows::IncidentRow;
 use crate::report::store::error::QueryError;
@@ -83,6 +84,7 @@ fn row(
     for member in &open {
         assigned.insert(assignment::of_episode(view.connection, member.group_key, member.episode)?.assigned);
     }
+    let vendor = store_status::known(view.connection)?;
     Ok(IncidentRow {
         incident_id: record.incident_id.clone(),
         state: if record.ended_at.is_some() { IncidentState::Over } else { IncidentState::Open },
@@ -95,6 +97,8 @@ fn row(
         share: record.share.value(),
         open_items: members.iter().map(|member| member.open_items).sum(),
         classes,
+        vendor: vendor
+            .map_or_else(Vec::new, |status| status.during(record.started_at, record.ended_at.unwrap_or(view.now))),
         acked: !open.is_empty() && open.iter().all(|member| remarks.acked(member.group_key, Some(member.episode))),
         assigned: if assigned.len() == 1 { assigned.pop_first().flatten() } else { None },
         links: view.linker.of_incident(&record.incident_id),
