@@ -26,7 +26,7 @@ pub mod commands {
 /// Of `config`.
 pub mod config {
     pub use crate::config::Config;
-    pub use crate::config::channel::{ChannelConfig, ChannelKind, SmtpTls};
+    pub use crate::config::channel::{ChannelConfig, ChannelKind, OauthConfig, SmtpAuth, SmtpTls};
     pub use crate::config::project::{Api, ProjectConfig};
     pub use crate::config::reprocess::{Mode, ReprocessConfig};
     /// Of `config::load`.

@@ -156,7 +156,7 @@ pub(crate) fn value(digest: &Digest) -> Value {
         }
     };
     add_links(&mut body);
-    for list in ["groups", "still_open"] {
+    for list in ["incidents", "groups", "still_open"] {
         body[list].as_array_mut().into_iter().flatten().for_each(add_links);
     }
     body
@@ -174,7 +174,8 @@ fn view(digest: &Digest) -> WebhookBody<'_> {
         zone: &digest.zone,
         headline: words::headline(digest),
         reasons: reasons(digest),
-        page: digest.changes.iter().any(words::is_page),
+        page: digest.changes.iter().any(words::is_page)
+            || digest.incidents.iter().any(|entry| entry.page && entry.reason.is_alarm()),
         scheduled: digest.scheduled,
         baseline: digest.baseline,
         window: digest.window,

@@ -15,6 +15,7 @@ use crate::notify::delivery::{ChannelSecrets, DeliveryFacts};
 use crate::notify::tests::http_peer::{HttpPeer, Say};
 use crate::notify::tests::mail::facts;
 use crate::notify::tests::sample::{at, busy, hostile};
+use crate::triage::digest::incident::IncidentReason;
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::Tier;
 use crate::triage::digest::test_digest::trial;
@@ -171,6 +172,9 @@ fn digests() -> Vec<Digest> {
     let mut digests = vec![busy(), trial("", "UTC", at("2026-08-23T07:00:00Z"))];
     digests.push(Digest { changes: Vec::new(), still_open: Vec::new(), faults: Vec::new(), ..busy() });
     digests.extend(texts.iter().flat_map(|text| [1, 15, 60].map(|groups| hostile(groups, text))));
+    let mut alarmed = hostile(15, texts[0]);
+    alarmed.incidents.iter_mut().for_each(|incident| incident.reason = IncidentReason::New);
+    digests.push(alarmed);
     let with_console = |digest: &Digest| Digest { public_url: Some(CONSOLE.into()), ..digest.clone() };
     digests.iter().flat_map(|digest| [digest.clone(), with_console(digest)]).collect()
 }
@@ -196,6 +200,30 @@ fn what_a_recipe_shows_of_a_busy_morning() {
     let bodies: BTreeMap<&str, Value> =
         Recipe::VARIANTS.iter().map(|recipe| ((*recipe).into(), body(&shown(*recipe), &digest, Tier::Full))).collect();
     insta::assert_json_snapshot!(bodies);
+}
+
+#[test]
+fn an_incident_that_pages_is_shown_and_pages() {
+    let mut digest = hostile(1, "x");
+    digest.changes.clear();
+    digest.incidents[0].why = "7 of 9 items failed in 3 groups".into();
+    let shows = |digest: &Digest| {
+        let of = |recipe: &Recipe| body(&shown(*recipe), digest, Tier::Full).to_string();
+        Recipe::VARIANTS
+            .iter()
+            .map(of)
+            .filter(|body| body.contains("PAGE incident: ") && body.contains("7 of 9"))
+            .count()
+    };
+    let priority = |digest: &Digest| body(&shown(Recipe::Ntfy), digest, Tier::Full)["priority"].clone();
+    assert_eq!((shows(&digest), priority(&digest)), (0, 3.into()), "it is known");
+    digest.incidents[0].reason = IncidentReason::New;
+    assert_eq!(priority(&digest), 5);
+    // In code, the words stand between grave accents.
+    digest.incidents[0].why = "7 of 9".into();
+    let in_code = |recipe| body(&shown(recipe), &digest, Tier::Full).to_string().contains("PAGE incident: `7 of 9`");
+    assert!(in_code(Recipe::Discord) && in_code(Recipe::Mattermost));
+    assert_eq!(shows(&digest), Recipe::VARIANTS.len() - 1, "Google Chat has tags in between");
 }
 
 #[tokio::test]

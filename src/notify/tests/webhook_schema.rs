@@ -39,8 +39,10 @@ fn bodies() -> Vec<Value> {
     for entry in taken.changes.iter_mut().chain(&mut taken.still_open) {
         (entry.acked, entry.assigned) = (Some("Ann".into()), Some("Bob".into()));
         (entry.ticket, entry.alert_scope) = (Some("https://t.example.com/1".into()), Some("old".into()));
+        entry.incident_id = Some("n-1".into());
     }
-    let digests = [busy(), empty, unknown, with_console, taken, hostile(3, "<b>\u{0}")];
+    let incidents = Digest { public_url: Some("https://triage.example.com".into()), ..hostile(3, "<b>\u{0}") };
+    let digests = [busy(), empty, unknown, with_console, taken, hostile(3, "<b>\u{0}"), incidents];
     let tiers = [Tier::Full, Tier::TotalsOnly];
     let render = |digest: &Digest, tier| serde_json::from_str(&json::render(digest, tier).0).unwrap();
     digests.iter().flat_map(|digest| tiers.map(|tier| render(digest, tier))).collect()

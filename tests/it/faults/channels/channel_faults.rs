@@ -22,6 +22,8 @@ pub(crate) enum Act {
     Http(Http),
     /// A mail server's way: what it says to a line, and whether we log in.
     Mail(fn(&str) -> Option<SmtpReply>, bool),
+    /// The way of a token endpoint, whose tokens are all that the mail server accepts.
+    Token(Http),
     /// No TLS where it is required.
     NoTls,
 }
@@ -97,6 +99,7 @@ fn http_faults() -> Vec<ChannelFault> {
 fn mail_faults() -> Vec<ChannelFault> {
     let mail = |script| Act::Mail(script, false);
     let login = |script| Act::Mail(script, true);
+    let token = |status, body| Act::Token(Http::Says(status, None, body));
     vec![
         always("nobody listens", Act::Refuse),
         always("no STARTTLS", Act::NoTls),
@@ -108,6 +111,13 @@ fn mail_faults() -> Vec<ChannelFault> {
         always("no mail server", mail(|line| (line == "connect").then_some(SmtpReply::Line("SSH-2.0-x")))),
         always("454 to the log-in", login(|line| line.starts_with("AUTH").then_some(SmtpReply::Line("454 later")))),
         always("535 to the log-in", login(|line| line.starts_with("AUTH").then_some(SmtpReply::Line("535 wrong")))),
+        always("token: invalid_client", token(401, "{\"error\":\"invalid_client\"}")),
+        always("token: no access_token", token(200, "{}")),
+        always("token: not JSON", token(200, "<html>log in</html>")),
+        always("token: 429", token(429, "")),
+        always("token: 503", token(503, "")),
+        always("token: never answers", Act::Token(Http::Hangs)),
+        always("token: half a body", Act::Token(Http::Ends)),
         always("451 to the sender", mail(|line| line.starts_with("MAIL").then_some(SmtpReply::Line("451 later")))),
         always("550 to the sender", mail(|line| line.starts_with("MAIL").then_some(SmtpReply::Line("550 not you")))),
         always("silent after the sender", mail(|line| line.starts_with("MAIL").then_some(SmtpReply::Hang))),

@@ -19,6 +19,8 @@ const HANGS: usize = 3;
 pub(crate) struct Peer {
     pub(crate) trouble: ChannelFault,
     pub(crate) port: u16,
+    /// Where its token endpoint is; that of a mail server that accepts tokens only.
+    pub(crate) token_port: Option<u16>,
     state: Arc<State>,
 }
 
@@ -54,7 +56,16 @@ impl Peer {
             closed: Mutex::default(),
             tls,
         };
-        let peer = Peer { trouble, port, state: Arc::new(state) };
+        let tokens = matches!(trouble.act, Act::Token(_)).then(|| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            socket.listen(64).unwrap()
+        });
+        let token_port = tokens.as_ref().map(|listener| listener.local_addr().unwrap().port());
+        let peer = Peer { trouble, port, token_port, state: Arc::new(state) };
+        if let Some(listener) = tokens {
+            tokio::spawn(peer.clone().grant(listener));
+        }
         if matches!(trouble.act, Act::Refuse) {
             *peer.state.closed.lock().unwrap() = Some(socket);
         } else {
@@ -114,21 +125,31 @@ impl Peer {
         }
     }
 
+    async fn grant(self, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let peer = self.clone();
+            *peer.state.asked_at.lock().unwrap() = Some(Instant::now());
+            let granted = r#"{"access_token":"token-of-a-test","token_type":"Bearer","expires_in":3599}"#;
+            tokio::spawn(async move { peer.exchange(stream, granted).await.map(|_| ()).unwrap_or_default() });
+        }
+    }
+
     async fn converse(self, kind: ChannelKind, stream: TcpStream) -> std::io::Result<()> {
         let tls = self.state.tls.clone().filter(|_| !self.is_well());
+        let offer = if self.token_port.is_some() { "250 AUTH XOAUTH2" } else { "250 AUTH PLAIN" };
         match (kind, tls) {
-            (ChannelKind::Email, None) => self.talk(BufStream::new(stream), "250 AUTH PLAIN").await.map(|_| ()),
+            (ChannelKind::Email, None) => self.talk(BufStream::new(stream), offer).await.map(|_| ()),
             (ChannelKind::Email, Some(tls)) => {
                 let Some(plain) = self.talk(BufStream::new(stream), "250 STARTTLS").await? else { return Ok(()) };
                 self.talk(BufStream::new(tls.accept(plain.into_inner()).await?), "250 AUTH PLAIN").await.map(|_| ())
             }
-            (_, None) => self.take(stream).await,
+            (_, None) => self.exchange(stream, "ok").await,
             (_, Some(tls)) => tls.accept(stream).await.map(|_| ()),
         }
     }
 
-    /// One HTTP exchange.
-    async fn take(&self, stream: TcpStream) -> std::io::Result<()> {
+    /// One HTTP exchange; without a fault it is answered with 200 and `usual`.
+    async fn exchange(&self, stream: TcpStream, usual: &'static str) -> std::io::Result<()> {
         let mut stream = BufStream::new(stream);
         let (mut length, mut line) = (0, String::new());
         while stream.read_line(&mut line).await? > 2 {
@@ -139,10 +160,12 @@ impl Peer {
         }
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
-        self.keep(String::from_utf8(body).unwrap());
+        if self.token_port.is_none() {
+            self.keep(String::from_utf8(body).unwrap());
+        }
         let act = match self.trouble.act {
-            Act::Http(act) if self.meets() => act,
-            _ => Http::Says(200, None, "ok"),
+            Act::Http(act) | Act::Token(act) if self.meets() => act,
+            _ => Http::Says(200, None, usual),
         };
         let answer = match act {
             Http::Hangs if !self.may_hang() => return stream.into_inner().set_zero_linger(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::config::{ChannelConfig, ChannelKind, SmtpTls, load};
+use llama_triage::internals::config::{ChannelConfig, ChannelKind, OauthConfig, SmtpAuth, SmtpTls, load};
 use llama_triage::internals::credentials::Credentials;
 use llama_triage::internals::notify::{Channel, ChannelSecrets};
 use llama_triage::internals::service::{Setup, Worker};
@@ -86,7 +86,15 @@ impl TestWorker {
                 smtp_host: Some("localhost".to_owned()),
                 smtp_port: Some(peer.port),
                 smtp_tls: Some(if tls { SmtpTls::Required } else { SmtpTls::None }),
-                smtp_username: matches!(peer.trouble.act, Act::Mail(_, true)).then(|| "triage".to_owned()),
+                smtp_username: matches!(peer.trouble.act, Act::Mail(_, true) | Act::Token(_))
+                    .then(|| "triage".to_owned()),
+                smtp_auth: peer.token_port.map(|_| SmtpAuth::Oauth2),
+                oauth2: peer.token_port.map(|port| OauthConfig {
+                    token_url: Some(format!("http://localhost:{port}/token")),
+                    client_id: Some("triage".to_owned()),
+                    scope: Some("mail".to_owned()),
+                    ..OauthConfig::default()
+                }),
                 ..ChannelConfig::default()
             };
         }
@@ -230,6 +238,7 @@ fn world() -> World {
 fn secrets() -> ChannelSecrets {
     ChannelSecrets {
         smtp_password: Some(PASSWORD.into()),
+        oauth2_secret: Some(PASSWORD.into()),
         signing_secret: Some("whsec_c2lnbmluZyBzZWNyZXQ=".into()),
         routing_key: Some(KEY.into()),
         ..ChannelSecrets::default()

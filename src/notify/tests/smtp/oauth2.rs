@@ -25,7 +25,7 @@ use crate::notify::tests::http_peer::{HttpPeer, Say};
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
 use crate::notify::tests::smtp::short;
-use crate::notify::tests::smtp_peer::{Protect, SmtpPeer, Then};
+use crate::notify::tests::smtp::smtp_peer::{Protect, SmtpPeer, Then};
 
 const USER: &str = "triage@example.com";
 

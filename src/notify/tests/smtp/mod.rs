@@ -1,5 +1,8 @@
 //! Mail delivery against servers that misbehave in every way the real ones do.
 
+mod oauth2;
+pub(crate) mod smtp_peer;
+
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -11,7 +14,7 @@ use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
-use crate::notify::tests::smtp_peer::{Protect, Script, SmtpPeer, Then, certificate};
+use crate::notify::tests::smtp::smtp_peer::{Protect, Script, SmtpPeer, Then, certificate};
 
 pub(crate) fn short() -> Patience {
     let limit = Duration::from_millis(500);
