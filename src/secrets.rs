@@ -4,7 +4,7 @@
 //! before it is cut, stored, logged or shown. A secret that a reload replaced stays: its peer may repeat it yet.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::model::redact::mask_secrets;
@@ -12,11 +12,14 @@ use crate::model::redact::secret_forms::SecretMasker;
 
 struct Loaded {
     secrets: BTreeSet<String>,
+    /// The two newest of each series of secrets that are replaced, the newest last.
+    replaced: BTreeMap<String, Vec<String>>,
     /// Made when it is needed; none while there is no secret, or a new one.
     masker: Option<Arc<SecretMasker>>,
 }
 
-static LOADED: RwLock<Loaded> = RwLock::new(Loaded { secrets: BTreeSet::new(), masker: None });
+static LOADED: RwLock<Loaded> =
+    RwLock::new(Loaded { secrets: BTreeSet::new(), replaced: BTreeMap::new(), masker: None });
 
 /// From now on this secret is masked in all text from outside, in all its forms.
 pub(crate) fn hold(secret: &str) {
@@ -24,6 +27,20 @@ pub(crate) fn hold(secret: &str) {
     if !secret.is_empty() && loaded.secrets.insert(secret.to_owned()) {
         loaded.masker = None;
     }
+}
+
+/// The same for a secret that is replaced every hour, such as an access token: the newest two of its series are masked.
+pub(crate) fn hold_newest(series: &str, secret: &str) {
+    let mut loaded = LOADED.write().unwrap_or_else(PoisonError::into_inner);
+    let held = loaded.replaced.entry(series.to_owned()).or_default();
+    if held.iter().any(|one| one == secret) {
+        return;
+    }
+    held.push(secret.to_owned());
+    if held.len() > 2 {
+        held.remove(0);
+    }
+    loaded.masker = None;
 }
 
 /// The same for a log-in: what SMTP's PLAIN sends is one text of both, and shows a password that is too short to be masked alone.
@@ -72,12 +89,13 @@ pub(crate) fn are_in(text: &str) -> bool {
 fn masker() -> Option<Arc<SecretMasker>> {
     {
         let loaded = LOADED.read().unwrap_or_else(PoisonError::into_inner);
-        if loaded.masker.is_some() || loaded.secrets.is_empty() {
+        if loaded.masker.is_some() || loaded.secrets.is_empty() && loaded.replaced.is_empty() {
             return loaded.masker.clone();
         }
     }
     let mut loaded = LOADED.write().unwrap_or_else(PoisonError::into_inner);
-    let made = Arc::new(SecretMasker::new(loaded.secrets.iter().map(String::as_str)));
+    let all = loaded.secrets.iter().chain(loaded.replaced.values().flatten());
+    let made = Arc::new(SecretMasker::new(all.map(String::as_str)));
     Some(Arc::clone(loaded.masker.insert(made)))
 }
 
@@ -92,6 +110,15 @@ mod tests {
         assert_eq!(mask(text), "*** and Zq8-later-held-Zq8, Bearer ***");
         hold_login("someone", "Zq8-later-held-Zq8");
         assert_eq!(mask(text), "*** and ***, Bearer ***");
+    }
+
+    #[test]
+    fn of_secrets_that_are_replaced_the_newest_two_are_masked() {
+        for token in ["9-am-token-Zq1", "10-am-token-Zq1", "11-am-token-Zq1"] {
+            hold_newest("a series of a test", token);
+        }
+        assert_eq!(mask("10-am-token-Zq1, 11-am-token-Zq1"), "***, ***");
+        assert_eq!(mask("9-am-token-Zq1"), "9-am-token-Zq1");
     }
 
     #[test]

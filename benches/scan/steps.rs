@@ -68,7 +68,13 @@ fn watched(url: &str) -> Watched<Cloud> {
     let look_back = Duration::from_hours(24 * 365 * 10);
     let cloud =
         Cloud::connect(CloudSettings { project, key }, &Transport::new().expect("CA certificates")).expect("a client");
-    Watched { name: "bench".to_owned(), source: Arc::new(cloud), look_back, concurrency: 4 }
+    Watched {
+        name: "bench".to_owned(),
+        source: Arc::new(cloud),
+        look_back,
+        concurrency: 4,
+        overdue: Default::default(),
+    }
 }
 
 async fn touch(url: &str) {

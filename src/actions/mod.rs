@@ -5,6 +5,7 @@ pub(crate) mod act;
 pub(crate) mod assign;
 pub(crate) mod class;
 pub(crate) mod dismiss;
+pub(crate) mod intent;
 pub(crate) mod name;
 pub(crate) mod note;
 pub(crate) mod plan;

@@ -61,7 +61,7 @@ fn join(tx: &crate::ledger::Transaction<'_>, from: &str, into: &str, by: &Person
     }
     if grouper.kind(from_handle) != grouper.kind(into_handle) {
         return Err(ActError::Refused(format!(
-            "{from} and {into} are of different kinds: a group has either failed or skipped items"
+            "{from} and {into} are of different kinds: a group has items of one kind, such as failed or skipped"
         )));
     }
     grouper.merge(from_handle, into_handle);

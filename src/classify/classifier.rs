@@ -11,7 +11,6 @@ use crate::grouping::grouper::Subject;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::model::cause::Cause;
-use crate::model::class::RuleKind;
 use crate::model::classified::Classified;
 use crate::model::item::Kind;
 use crate::model::text::count;
@@ -25,20 +24,13 @@ pub(crate) const SET_BY_HAND: &str = "set by hand";
 /// The class of a new group, judged by the first item of it.
 pub(crate) fn classify(rules: &Rules, first: &Subject<'_>) -> Classified {
     classified(&rules.classify(&FailureFacts {
-        kind: rule_kind(first.kind),
+        kind: first.kind.into(),
         message: first.message.unwrap_or_default(),
         item_name: first.item_name,
         skip_reason: first.skip_reason,
         job_type: first.job_type,
         ..FailureFacts::default()
     }))
-}
-
-fn rule_kind(kind: Kind) -> RuleKind {
-    match kind {
-        Kind::Failed => RuleKind::Failed,
-        Kind::Skipped => RuleKind::Skipped,
-    }
 }
 
 fn classified(decision: &Decision<'_>) -> Classified {
@@ -137,7 +129,7 @@ fn reclassification(rules: &Rules, paging: &dyn Fn(&Classified) -> bool, group: 
 
 fn facts_of(kind: Kind, said: &Said) -> FailureFacts<'_> {
     FailureFacts {
-        kind: rule_kind(kind),
+        kind: kind.into(),
         message: said.message.as_deref().unwrap_or_default(),
         item_name: Some(&said.item_name),
         skip_reason: said.skip_reason.as_deref(),

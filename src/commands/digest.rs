@@ -177,7 +177,8 @@ pub(crate) async fn run<S: DigestSender>(
 ) -> anyhow::Result<(Option<Decision>, DeliverySummary)> {
     let now = request.now;
     recover(ledger, now).await?;
-    let page_only = !request.by_hand && settings.is_quiet(now);
+    let by_hand = request.by_hand;
+    let page_only = !by_hand && settings.is_quiet(now);
     let decided = match triage(ledger, settings, request).await? {
         Some(whole) => {
             let digest_id = whole.digest_id.clone();
@@ -186,7 +187,7 @@ pub(crate) async fn run<S: DigestSender>(
         }
         None => None,
     };
-    let summary = deliver(ledger, channels, Round { now, page_only, patience: PATIENCE }).await?;
+    let summary = deliver(ledger, channels, Round { now, page_only, by_hand, patience: PATIENCE }).await?;
     Ok((decided, summary))
 }
 

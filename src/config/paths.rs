@@ -26,10 +26,16 @@ impl Config {
                 &mut channel.smtp_password_file,
                 &mut channel.url_file,
                 &mut channel.secret_file,
+                &mut channel.bearer_file,
+                &mut channel.body_template,
                 &mut channel.routing_key_file,
                 &mut channel.dir,
             ];
             paths.extend(files.into_iter().flatten());
+            if let Some(oauth2) = &mut channel.oauth2 {
+                let files = [&mut oauth2.secret_file, &mut oauth2.refresh_token_file, &mut oauth2.key_file];
+                paths.extend(files.into_iter().flatten());
+            }
         }
         paths
     }
@@ -67,7 +73,8 @@ mod tests {
         [console]\ntoken-file = \"rel/t\"\n\
         [[project]]\nname = \"p\"\napi-key-file = \"rel/k\"\n[[project]]\nname = \"q\"\napi-key-file = \"/abs/k\"\n\
         [[channel]]\nname = \"c\"\nkind = \"file\"\nsmtp-password-file = \"rel/s\"\nurl-file = \"../rel/u\"\n\
-        secret-file = \"rel/x\"\nrouting-key-file = \"rel/r\"\ndir = \"rel/d\"\n";
+        secret-file = \"rel/x\"\nbearer-file = \"rel/b\"\nbody-template = \"rel/y\"\nrouting-key-file = \"rel/r\"\ndir = \"rel/d\"\n\
+        oauth2 = { secret-file = \"rel/o\", refresh-token-file = \"rel/f\", key-file = \"rel/j\" }\n";
 
     /// Fields of configuration types that hold a path.
     fn fields() -> usize {
@@ -107,8 +114,13 @@ mod tests {
                 "/etc/team/rel/s",
                 "/etc/team/../rel/u",
                 "/etc/team/rel/x",
+                "/etc/team/rel/b",
+                "/etc/team/rel/y",
                 "/etc/team/rel/r",
                 "/etc/team/rel/d",
+                "/etc/team/rel/o",
+                "/etc/team/rel/f",
+                "/etc/team/rel/j",
             ]
         );
     }

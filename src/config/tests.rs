@@ -177,7 +177,7 @@ fn cell(text: &str) -> String {
 
 /// The example with every commented key switched on.
 fn uncommented(example: &str) -> String {
-    let key = regex::Regex::new(r"^# (\[\[?[a-z.-]+\]\]?$|[a-z-]+ = )").unwrap();
+    let key = regex::Regex::new(r"^# (\[\[?[a-z.-]+\]\]?$|[a-z0-9-]+ = )").unwrap();
     example.lines().map(|line| if key.is_match(line) { &line[2..] } else { line }.to_owned() + "\n").collect()
 }
 

@@ -90,6 +90,9 @@ impl Credentials {
         use_for: SecretUse,
     ) -> Result<Option<SecretString>, ConfigError> {
         let (file, name) = channel_secret_names(channel, use_for);
+        if use_for == SecretUse::OauthKey {
+            return self.locate(file, &[name]).map(|path| read_text(&path)).transpose();
+        }
         let found = self.look_up(file, &[name])?;
         if let (SecretUse::SmtpPassword, Some(user), Some(password)) = (use_for, &channel.smtp_username, &found) {
             secrets::hold_login(user, password.expose_secret());
@@ -146,10 +149,15 @@ fn project_key_names(project: &ProjectConfig) -> [String; 2] {
 
 /// The file that is named for a channel's secret, and the name of the secret in the folder.
 fn channel_secret_names(channel: &ChannelConfig, use_for: SecretUse) -> (Option<&Path>, String) {
+    let oauth2 = channel.oauth2.as_ref();
     let file = match use_for {
         SecretUse::SmtpPassword => &channel.smtp_password_file,
+        SecretUse::OauthSecret => oauth2.map_or(&None, |oauth2| &oauth2.secret_file),
+        SecretUse::OauthRefreshToken => oauth2.map_or(&None, |oauth2| &oauth2.refresh_token_file),
+        SecretUse::OauthKey => oauth2.map_or(&None, |oauth2| &oauth2.key_file),
         SecretUse::Url => &channel.url_file,
         SecretUse::Signing => &channel.secret_file,
+        SecretUse::Bearer => &channel.bearer_file,
         SecretUse::RoutingKey => &channel.routing_key_file,
     };
     (file.as_deref(), credential_name(channel, use_for))
@@ -159,8 +167,12 @@ fn channel_secret_names(channel: &ChannelConfig, use_for: SecretUse) -> (Option<
 pub(crate) fn credential_name(channel: &ChannelConfig, use_for: SecretUse) -> String {
     let name = match use_for {
         SecretUse::SmtpPassword => "smtp-password",
+        SecretUse::OauthSecret => "smtp-oauth2-secret",
+        SecretUse::OauthRefreshToken => "smtp-oauth2-refresh-token",
+        SecretUse::OauthKey => "smtp-oauth2-key",
         SecretUse::Url => "channel-url",
         SecretUse::Signing => "webhook-secret",
+        SecretUse::Bearer => "webhook-bearer",
         SecretUse::RoutingKey => "routing-key",
     };
     format!("{name}-{}", channel.name)
@@ -171,10 +183,18 @@ pub(crate) fn credential_name(channel: &ChannelConfig, use_for: SecretUse) -> St
 pub enum SecretUse {
     /// SMTP login.
     SmtpPassword,
+    /// The client secret of an application that requests access tokens.
+    OauthSecret,
+    /// The refresh token that access tokens are requested with.
+    OauthRefreshToken,
+    /// The key file of a service account.
+    OauthKey,
     /// The address itself.
     Url,
     /// Signing of webhooks.
     Signing,
+    /// The token that a webhook is authorized with.
+    Bearer,
     /// PagerDuty's routing key.
     RoutingKey,
 }
@@ -183,25 +203,34 @@ impl SecretUse {
     /// The secrets that a kind of channel may have.
     pub fn of(kind: ChannelKind) -> &'static [SecretUse] {
         match kind {
-            ChannelKind::Email => &[SecretUse::SmtpPassword],
+            ChannelKind::Email => {
+                &[SecretUse::SmtpPassword, SecretUse::OauthSecret, SecretUse::OauthRefreshToken, SecretUse::OauthKey]
+            }
             ChannelKind::Slack | ChannelKind::Teams => &[SecretUse::Url],
-            ChannelKind::Webhook => &[SecretUse::Url, SecretUse::Signing],
+            ChannelKind::Webhook => &[SecretUse::Url, SecretUse::Signing, SecretUse::Bearer],
             ChannelKind::Pagerduty => &[SecretUse::RoutingKey],
             ChannelKind::File => &[],
         }
     }
 }
 
+/// A secret of one line, which is masked from now on.
 fn read(path: &Path) -> Result<SecretString, ConfigError> {
+    let secret = read_text(path)?;
+    if secret.expose_secret().chars().any(char::is_control) {
+        return Err(ConfigError::Credential(format!("the secret in {} has more than one line", path.display())));
+    }
+    secrets::hold(secret.expose_secret());
+    Ok(secret)
+}
+
+/// A secret of any number of lines, such as a key file. It is never sent to a peer, so no peer can repeat it.
+fn read_text(path: &Path) -> Result<SecretString, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|why| ConfigError::SecretFile { path: path.to_owned(), why })?;
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Err(ConfigError::Credential(format!("the secret in {} is empty", path.display())));
     }
-    if trimmed.chars().any(char::is_control) {
-        return Err(ConfigError::Credential(format!("the secret in {} has more than one line", path.display())));
-    }
-    secrets::hold(trimmed);
     Ok(SecretString::from(trimmed.to_owned()))
 }
 

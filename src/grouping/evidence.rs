@@ -10,54 +10,16 @@ use std::ops::Range;
 /// The sum of weights from which a place is variable.
 pub(crate) const ENOUGH: u32 = 24;
 
-/// The weight of the piece at `at` as one of several values in the same place; 0 means it never varies.
-pub(crate) fn weight(form: &Form, at: usize) -> u32 {
-    let piece = &form.pieces[at];
-    let word = form.word(piece).as_bytes();
-    let base = match piece.look() {
-        None if piece.hash == SLOT => 12,
-        None | Some(WordShape::Code | WordShape::Status) => return 0,
-        Some(WordShape::Ident) => 12,
-        Some(WordShape::Compound) => 6,
-        Some(WordShape::Capitals) => {
-            if List::Vocabulary.knows(word) {
-                1
-            } else {
-                3
-            }
-        }
-        Some(WordShape::Plain) => {
-            if List::Vocabulary.knows(word) {
-                2
-            } else {
-                6
-            }
-        }
-        Some(WordShape::Dense) => 1,
-    };
-    let first = !form.pieces[..at].iter().any(|piece| piece.look().is_some());
-    let mut weight = base;
-    if first {
-        weight = base / 6;
-    } else if named(form, at) && piece.look().is_some() && base > 2 {
-        weight *= 2;
-    } else if at >= 2 && form.pieces[at - 1].is_punct(b'=') {
-        weight /= 3;
-    }
-    match form.constants(at..at + 1) {
-        0 => 0,
-        1 => weight / 2,
-        _ => weight,
-    }
-}
-
 /// The weight of one filling of a gap that held other free words before.
 pub(crate) fn value_weight(form: &Form, range: Range<usize>) -> u32 {
     let pieces = &form.pieces[range.clone()];
-    let is_value = |piece: &Piece| piece.is_slot() || piece.look() == Some(WordShape::Ident);
+    let is_value = |piece: &Piece| {
+        piece.is_slot() || piece.look() == Some(WordShape::Ident) || List::Flags.has(form.word(piece).as_bytes())
+    };
     let first = form.word(&pieces[0]);
     let weight = match pieces {
         _ if pieces.iter().any(is_value) => 12,
+        _ if pieces.iter().all(|piece| !lexicon::is_free(form.word(piece).as_bytes())) => 2,
         // `z+`: a mark rather than a name.
         [_] if first.len() <= 2 => 3,
         [piece] if piece.look() == Some(WordShape::Capitals) => 5,
@@ -77,15 +39,6 @@ pub(crate) fn is_activity(form: &Form, at: usize) -> bool {
     at > 0
         && form.word(&form.pieces[at]).ends_with("ing")
         && matches!(form.word(&form.pieces[at - 1]), "was" | "were" | "is" | "are" | "been")
-}
-
-/// A status place that has also held a success is a field of a log line, not an error: `status: 200`, `status: 404`.
-pub(crate) fn status_weight(form: &Form, at: usize) -> Option<u32> {
-    let piece = &form.pieces[at];
-    (piece.look() == Some(WordShape::Status) && form.constants(at..at + 1) >= 2).then(|| {
-        let word = form.word(piece).as_bytes();
-        if matches!(word, [b'2', b'0', _]) { ENOUGH } else { 1 }
-    })
 }
 
 /// Whether a noun that takes a name stands before.

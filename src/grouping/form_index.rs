@@ -3,32 +3,16 @@
 //! What it holds is a function of the forms entered and the merges people made, in their order; see
 //! [`crate::grouping::state`], which stores exactly those. Evidence only grows: groups are joined, never split.
 
-use crate::grouping::evidence::{self, ENOUGH};
 use crate::grouping::family::Families;
 use crate::grouping::open_slots::{OpenSlots, Wider};
 use crate::grouping::tokens::form::Form;
-use crate::grouping::tokens::token::{WordShape, finish, fold};
+use crate::grouping::tokens::token::{WordShape, fold};
 use rustc_hash::FxHashMap;
-use std::ops::Range;
 
-/// Pieces of a form that are compared; later ones never become variable.
-const COMPARED: usize = 100;
-/// Forms that differ in one place, remembered until they are enough.
-const VALUES: usize = 24;
 /// Learned templates of one length and first word that are tried on a new form.
 const TRIED: usize = 64;
 /// Forms kept; a message in a form beyond them belongs to no group of its own.
 pub(crate) const MAX_FORMS: usize = 8192;
-const WILD: u64 = 0x57_11d;
-
-/// Forms that agree in all but one place. Most places only ever see one form, so this is kept small.
-#[derive(Debug, Clone, Copy)]
-struct FormSlot {
-    first: u32,
-    weight: u16,
-    /// The place is variable; all forms here are one group.
-    open: bool,
-}
 
 /// A form with learned slots, and the form that stands for it: itself, or a message that reads the same.
 #[derive(Debug)]
@@ -43,9 +27,6 @@ pub(crate) struct FormIndex {
     forms: Vec<Form>,
     pub(crate) families: Families,
     by_hash: FxHashMap<u64, u32>,
-    places: FxHashMap<u64, FormSlot>,
-    /// All forms of the places that have more than one and are not open yet.
-    waiting: FxHashMap<u64, Vec<u32>>,
     /// Forms with learned slots, and all forms, by length and first word.
     learned: FxHashMap<u64, Vec<Template>>,
     shelves: FxHashMap<u64, Vec<u32>>,
@@ -76,6 +57,11 @@ impl FormIndex {
         self.learned_forms
     }
 
+    /// The form that stands for this one without it being entered; none if it is to be entered.
+    pub(crate) fn taken_in(&self, form: &Form) -> Option<u32> {
+        self.matching(form).filter(|_| self.is_full() || !self.open_slots.wants(form))
+    }
+
     /// The learned template that takes this form in.
     pub(crate) fn matching(&self, form: &Form) -> Option<u32> {
         if let Some(stands) = self.open_slots.matching(form) {
@@ -98,8 +84,9 @@ impl FormIndex {
 
     /// As [`FormIndex::add_form`], into the given group or into one of its own: how stored forms come back.
     pub(crate) fn add_form_to(&mut self, form: Form, group: Option<u32>, alone: bool) -> u32 {
+        let matched = self.matching(&form);
         let index = self.add(form);
-        let mut partners = Vec::new();
+        let mut partners = Vec::from_iter(matched);
         let mut wider = Vec::new();
         self.compare_all(index, &mut partners, &mut wider);
         let oldest = partners.iter().filter(|_| !alone).map(|&form| self.families.of(form)).min();
@@ -206,43 +193,6 @@ impl FormIndex {
         let found = self.open_slots.add(index, &self.forms);
         partners.extend(found.partners);
         wider.extend(found.wider);
-        for (key, weight, ranges) in places(&self.forms[index as usize]) {
-            if self.compare(index, key, weight, VALUES, partners) {
-                let form = &self.forms[index as usize];
-                let form = ranges.iter().rev().fold(form.clone(), |form, range| form.with_slot(range.start, range.end));
-                wider.push(Wider { form, pattern: None });
-            }
-        }
-    }
-
-    /// Enters one form as a value of a place; says whether the place has just opened.
-    fn compare(&mut self, index: u32, key: u64, weight: u32, most: usize, partners: &mut Vec<u32>) -> bool {
-        let mut new = false;
-        let place = self.places.entry(key).or_insert_with(|| {
-            new = true;
-            FormSlot { first: index, weight: 0, open: false }
-        });
-        if place.open {
-            partners.push(place.first);
-            return false;
-        }
-        place.weight = place.weight.saturating_add(weight as u16);
-        if new {
-            return false;
-        }
-        let first = place.first;
-        let opens = u32::from(place.weight) >= ENOUGH;
-        place.open = opens;
-        if opens {
-            partners.push(first);
-            partners.extend(self.waiting.remove(&key).unwrap_or_default());
-        } else {
-            let waiting = self.waiting.entry(key).or_default();
-            if waiting.len() < most {
-                waiting.push(index);
-            }
-        }
-        opens
     }
 
     /// The form that shares most tokens with `form`, among those of like length, and the shared part.
@@ -257,33 +207,6 @@ impl FormIndex {
             .map(|index| (index, overlap(&self.forms[index as usize])))
             .max_by(|one, other| one.1.total_cmp(&other.1).then(other.0.cmp(&one.0)))
     }
-}
-
-/// All places of a form: each single piece, each stretch, all dotted and numbered names at once.
-fn places(form: &Form) -> Vec<(u64, u32, Vec<Range<usize>>)> {
-    let mut found = Vec::new();
-    for at in 0..form.pieces.len().min(COMPARED) {
-        let one = at..at + 1;
-        let weight = evidence::weight(form, at);
-        if weight > 0 {
-            found.push((masked_hash(form, std::slice::from_ref(&one), 1), weight, vec![one]));
-        } else if let Some(weight) = evidence::status_weight(form, at) {
-            found.push((masked_hash(form, std::slice::from_ref(&one), 2), weight, vec![one]));
-        }
-    }
-    found
-}
-
-/// Hash of a form with the given ranges blank.
-fn masked_hash(form: &Form, ranges: &[Range<usize>], salt: u64) -> u64 {
-    let mut hash = fold(form.seed, salt);
-    let mut at = 0;
-    for range in ranges {
-        hash = form.pieces[at..range.start].iter().fold(hash, |hash, piece| fold(hash, piece.hash));
-        hash = fold(hash, WILD);
-        at = range.end;
-    }
-    finish(form.pieces[at..].iter().fold(hash, |hash, piece| fold(hash, piece.hash)))
 }
 
 fn bucket_keys(form: &Form) -> [u64; 2] {

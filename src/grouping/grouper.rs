@@ -117,7 +117,7 @@ impl Grouper {
             return form;
         }
         let form = with_reason(subject, Form::of(seed, text, tokens, cut));
-        let taken = self.index.matching(&form);
+        let taken = self.index.taken_in(&form);
         let index = match taken {
             Some(template) => template,
             None if self.index.is_full() => return self.overflow_group(subject.kind),
@@ -141,7 +141,7 @@ impl Grouper {
     pub(crate) fn name(&mut self, kind: Kind, form: u32) {
         let canonical = self.index.form(form).canonical();
         let id = (0..)
-            .map(|turn| GroupId::new(label(kind), &canonical, turn))
+            .map(|turn| GroupId::new(kind.as_str(), &canonical, turn))
             .find(|id| !self.by_id.contains_key(id))
             .expect("there are more turns than groups");
         self.use_stored_id(id, kind);
@@ -298,8 +298,12 @@ fn hash_text(seed: u64, text: &str) -> u64 {
     hasher.finish()
 }
 
-/// The message without white space around it and with the item's name masked; none if it says nothing.
+/// The message without white space around it and with the item's name masked; none if it says nothing, or only numbers of
+/// one batch, or what someone did.
 fn message_of<'a>(subject: &Subject<'a>) -> Option<Cow<'a, str>> {
+    if !subject.kind.is_failure() {
+        return None;
+    }
     let message = subject.message.map(str::trim).filter(|message| !message.is_empty())?;
     Some(subject.item_name.map_or(Cow::Borrowed(message), |name| mask_item_name(message, name)))
 }
@@ -314,15 +318,8 @@ fn read(text: &str, cut: bool, tokens: &mut Vec<Token>) -> bool {
     cut
 }
 
-fn label(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Failed => "failed",
-        Kind::Skipped => "skipped",
-    }
-}
-
 fn plain_seed(kind: Kind) -> u64 {
-    hash_code(label(kind).as_bytes())
+    hash_code(kind.as_str().as_bytes())
 }
 
 /// Forms of different kinds, or of different skip reasons, never meet.
@@ -347,6 +344,11 @@ fn silent_form(subject: &Subject) -> Form {
         (Kind::Skipped, Some(reason)) => word_form(plain_seed(subject.kind), &[reason]),
         (Kind::Skipped, None) => word_form(plain_seed(subject.kind), &["(no skip reason)"]),
         (Kind::Failed, _) => word_form(plain_seed(subject.kind), &["(no error message)", subject.job_type]),
+        (Kind::Cancelled, _) => word_form(plain_seed(subject.kind), &["Cancelled:", subject.job_type]),
+        (Kind::Overdue, _) => word_form(plain_seed(subject.kind), &["Overdue batches:", subject.job_type]),
+        (Kind::Missing, _) => {
+            word_form(plain_seed(subject.kind), &["Items that LlamaCloud does not show:", subject.job_type])
+        }
     }
 }
 

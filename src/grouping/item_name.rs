@@ -87,7 +87,7 @@ fn stands_alone(message: &str, place: &Range<usize>) -> bool {
 fn is_distinct(stem: &str) -> bool {
     let words = || stem.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
     let is_ordinary = |word: &str| {
-        word.bytes().all(|byte| byte.is_ascii_digit()) && word.len() <= 3 || List::Vocabulary.knows(word.as_bytes())
+        word.bytes().all(|byte| byte.is_ascii_digit()) && word.len() <= 3 || lexicon::is_common(word.as_bytes())
     };
     let strange = words().filter(|word| !is_ordinary(word));
     let (mut count, mut coded) = (0, false);

@@ -23,4 +23,4 @@ pub(crate) mod title;
 pub(crate) mod tokens;
 
 /// Rises whenever the same messages may give other groups than before, so that a regroup can be offered.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;

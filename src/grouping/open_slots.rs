@@ -18,13 +18,13 @@ use crate::grouping::tokens::token::{SLOT, TokenKind, WordShape, finish, fold};
 /// Pieces of a form that are read; what stands behind them is part of the skeleton.
 const READ: usize = 120;
 /// Pieces in one run, at most; longer ones are no names.
-const LONGEST: usize = 8;
+const LONGEST: usize = 12;
 /// Runs of a form; forms with more have no skeleton.
-const RUNS: usize = 10;
+const RUNS: usize = 24;
 /// Forms of one skeleton that are compared.
 const COMPARED: usize = 48;
-/// Words of a sentence that hardly two causes share.
-const LONG: usize = 8;
+/// Forms of one skeleton that are kept although an open pattern takes them in, so that their order does not matter.
+const KEPT: usize = 16;
 const GAP: u64 = 0x06a9;
 const TAIL: u64 = 0x06aa;
 
@@ -98,6 +98,11 @@ impl OpenSlots {
         let skeleton = self.skeletons.get(&hash)?;
         let fits = |(key, shared, _): &&(u64, Shared, u32)| pattern_hash(form, &runs, shared) == Some(*key);
         skeleton.open.iter().find(fits).map(|(_, _, stands)| *stands)
+    }
+
+    /// Whether a form that an open pattern takes in is to be entered all the same: others may still be compared with it.
+    pub(crate) fn wants(&self, form: &Form) -> bool {
+        skeleton(form).is_some_and(|(hash, _)| self.skeletons.get(&hash).is_none_or(|known| known.forms.len() < KEPT))
     }
 
     /// Enters a form; `forms` holds it and all before.
@@ -179,17 +184,8 @@ fn run_end(form: &Form, at: usize) -> usize {
             break;
         }
         end += if joins { 2 } else { 1 };
-        if is_call(form, end) {
-            end += 3;
-        }
     }
     end
-}
-
-/// `LOCAL(0)`: a name with an attached slot in brackets.
-fn is_call(form: &Form, at: usize) -> bool {
-    matches!(form.pieces.get(at..at + 3), Some([open, slot, close])
-        if open.is_punct(b'(') && !open.space && slot.is_slot() && slot.hash == SLOT && close.is_punct(b')'))
 }
 
 fn is_plain(piece: &Piece) -> bool {
@@ -205,10 +201,7 @@ fn is_free(form: &Form, at: usize) -> bool {
         TokenKind::Word(WordShape::Dense) => is_foreign(form, at),
         TokenKind::Word(_) if !is_plain(piece) => false,
         TokenKind::Word(_) => {
-            lexicon::is_free(form.word(piece).as_bytes())
-                || is_call(form, at + 1) && piece.look() == Some(WordShape::Capitals)
-                || is_of_name(form, at)
-                || is_activity(form, at)
+            lexicon::may_vary(form.word(piece).as_bytes()) || is_of_name(form, at) || is_activity(form, at)
         }
     }
 }
@@ -276,57 +269,75 @@ fn pattern_hash(form: &Form, runs: &[Range<usize>], shared: &Shared) -> Option<u
     Some(finish(hash))
 }
 
-/// Whether every gap has been filled in enough ways.
+/// Whether every gap has been filled in enough ways. One more form never makes it less so.
 fn is_filled(pattern: &Pattern, forms: &[Form]) -> bool {
-    if pattern.members.len() < 2 {
-        return false;
-    }
-    let gaps = pattern.shared.iter().enumerate().filter_map(|(run, shared)| shared.map(|shared| (run, shared)));
     let members: Vec<_> = pattern
         .members
         .iter()
         .filter_map(|&member| Some((&forms[member as usize], skeleton(&forms[member as usize])?.1)))
         .collect();
-    let mut gaps = gaps;
-    let least = members.first().and_then(|(form, runs)| least_evidence(form, runs, &pattern.shared));
-    least.is_some()
-        && gaps.all(|(run, (front, back))| {
-            let (mut seen, mut least) = (FxHashMap::default(), least.unwrap_or(ENOUGH));
-            for (form, runs) in &members {
-                let range = runs[run].start + usize::from(front)..runs[run].end - usize::from(back);
-                if form.pieces[range.clone()]
-                    .iter()
-                    .any(|piece| piece.is_slot() || piece.look() == Some(WordShape::Ident))
-                {
-                    least = least.max(ENOUGH);
-                }
-                let hash = form.pieces[range.clone()].iter().fold(0, |hash, piece| fold(hash, piece.hash));
-                let weight = free_tail(form).filter(|tail| tail.range == range).map(|tail| tail.weight);
-                seen.entry(hash).or_insert_with(|| weight.unwrap_or_else(|| value_weight(form, range)));
-            }
-            seen.len() >= 2 && seen.values().sum::<u32>() >= least
-        })
+    let Some(least) = members.first().and_then(|(form, runs)| least_evidence(form, runs, &pattern.shared)) else {
+        return false;
+    };
+    let mut gaps = pattern.shared.iter().enumerate().filter_map(|(run, shared)| Some((run, (*shared)?)));
+    gaps.all(|(run, (front, back))| {
+        let mut values = FxHashMap::default();
+        for (form, runs) in &members {
+            let gap = runs[run].start + usize::from(front)..runs[run].end - usize::from(back);
+            let hash = form.pieces[gap.clone()].iter().fold(0, |hash, piece| fold(hash, piece.hash));
+            values.insert(hash, evidence(form, gap, least));
+        }
+        values.len() >= 2 && values.values().sum::<u32>() >= least * ENOUGH
+    })
+}
+
+/// What one filling of a gap proves where `least` is needed, in parts of [`ENOUGH`]. What may say what is wrong proves no more
+/// in a long sentence than in a short one.
+fn evidence(form: &Form, gap: Range<usize>, least: u32) -> u32 {
+    match free_tail(form).filter(|tail| tail.range == gap) {
+        Some(tail) => tail.weight * ENOUGH,
+        None if may_be_reason(form, &gap) => value_weight(form, gap) * least.min(ENOUGH),
+        None => value_weight(form, gap) * ENOUGH,
+    }
+}
+
+/// Whether what fills a gap may say what is wrong, however long the sentence is: a state in capitals, a mark, at the end
+/// common words or anything behind a colon.
+fn may_be_reason(form: &Form, gap: &Range<usize>) -> bool {
+    let pieces = &form.pieces[gap.clone()];
+    let is_common = |piece: &Piece| lexicon::is_common(form.word(piece).as_bytes());
+    let is_said = gap.start > 0 && form.pieces[gap.start - 1].is_punct(b':') || pieces.iter().all(is_common);
+    let ends = gap.end == form.pieces.len() && is_said && !is_activity(form, gap.start);
+    let is_name = |piece: &Piece| match piece.look() {
+        Some(WordShape::Capitals) => true,
+        _ => matches!(form.word(piece).as_bytes(), [b'A'..=b'Z' | b'a'..=b'z'] | [b'A'..=b'Z' | b'a'..=b'z', _]),
+    };
+    ends || pieces.iter().any(is_name)
 }
 
 /// The evidence that each gap needs; none where what is shared says too little to speak of one cause.
 ///
-/// Two words are enough, three where the message begins with a gap; one word needs twice the evidence, a long sentence half.
+/// Two words are enough, three where the message begins with a gap; one word needs twice the evidence, and from the fifth
+/// word on it is the less the more words are shared, for hardly two causes share a long sentence.
 fn least_evidence(form: &Form, runs: &[Range<usize>], shared: &Shared) -> Option<u32> {
     let gaps: Vec<Range<usize>> = gaps(runs, shared).collect();
-    let words = form.constants(0..0) - gaps.iter().map(|gap| words_in(form, gap)).sum::<usize>();
+    let words =
+        words_in(form, &(0..form.pieces.len())).saturating_sub(gaps.iter().map(|gap| words_in(form, gap)).sum());
     let begins = gaps.first().is_some_and(|gap| gap.start == 0);
     match words {
         0 => None,
         1 if begins => None,
         2 if begins => None,
         1 => Some(2 * ENOUGH),
-        2..LONG => Some(ENOUGH),
-        _ => Some(ENOUGH / 2),
+        2..=4 => Some(ENOUGH),
+        _ => Some((16 * ENOUGH).div_ceil((words * words) as u32)),
     }
 }
 
+/// How many words a range has; in a script without spaces three characters make one.
 fn words_in(form: &Form, range: &Range<usize>) -> usize {
-    form.pieces[range.clone()].iter().filter(|piece| piece.look().is_some()).count()
+    let dense = form.pieces[range.clone()].iter().filter(|piece| piece.look() == Some(WordShape::Dense)).count();
+    form.pieces[range.clone()].iter().filter(|piece| piece.look().is_some()).count() - dense + dense.div_ceil(3)
 }
 
 fn gaps<'a>(runs: &'a [Range<usize>], shared: &'a Shared) -> impl Iterator<Item = Range<usize>> {

@@ -18,9 +18,13 @@ pub(crate) fn title(form: &Form) -> String {
     cut(&sentence(form), &codes(form), LONGEST)
 }
 
-/// A title for `form` that says where it differs from `other`, which has the same title.
+/// A title for `form` that says where it differs from `other`, which has the same title: in the names of its fields if the
+/// sentences are equal.
 pub(crate) fn title_beside(form: &Form, other: &Form) -> String {
     let (mine, theirs) = (sentence(form), sentence(other));
+    if mine == theirs {
+        return cut(&form.template(), &codes(form), LONGEST);
+    }
     let same: usize = mine.chars().zip(theirs.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
     let word = mine[..same].rfind(' ').unwrap_or(0);
     // A word before the difference shows what it is about.
@@ -265,19 +269,33 @@ mod tests {
     }
 
     #[test]
+    fn bodies_that_say_the_same_in_different_fields_have_different_titles() {
+        let mut grouper = Grouper::new();
+        for message in [
+            r#"{"error":"belt is torn","job":"7"}"#,
+            r#"{"detail":"belt is torn","job":"8"}"#,
+            r#"{"status":"failed","reason":"belt is torn"}"#,
+        ] {
+            grouper.assign(&failed(message));
+        }
+        let titles: Vec<String> = grouper.take_changes().into_iter().map(|stored| stored.title).collect();
+        assert_eq!(titles, ["belt is torn", "detail: belt is torn", "status: failed reason: belt is torn"]);
+    }
+
+    #[test]
     fn groups_have_titles_of_their_own() {
         let mut grouper = Grouper::new();
         let message = |middle: &str| {
             format!(
-                "while moving a rather long sentence about nothing in particular and {middle} the reader of the machine lost its place and stopped for good"
+                "while moving a rather long sentence about nothing in particular the {middle} reader of the machine lost its place and stopped for good"
             )
         };
         let groups: Vec<_> =
-            ["calmly", "slowly", "hardly"].map(|middle| grouper.assign(&failed(&message(middle)))).into();
+            ["refused", "slow", "locked"].map(|middle| grouper.assign(&failed(&message(middle)))).into();
         let titles: std::collections::BTreeSet<String> =
             grouper.take_changes().into_iter().map(|stored| stored.title).collect();
         assert_eq!(titles.len(), 3, "{titles:?}");
-        assert!(titles.iter().any(|title| title.contains("slowly")), "{titles:?}");
+        assert!(titles.iter().any(|title| title.contains("slow")), "{titles:?}");
         assert_eq!(groups.iter().map(|group| grouper.title(*group)).collect::<std::collections::BTreeSet<_>>(), titles);
     }
 }

@@ -82,10 +82,15 @@ struct ConsistencyRule {
 const RULES: &[ConsistencyRule] = &[
     ConsistencyRule {
         name: "words",
-        sql: "SELECT item_id || ' is ' || kind || ', ' || state FROM item WHERE kind NOT IN ('failed', 'skipped')
+        sql: "SELECT item_id || ' is ' || kind || ', ' || state FROM item
+              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing')
                   OR state NOT IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')
               UNION ALL
-              SELECT 'observation ' || observation_key || ' is ' || kind FROM observation WHERE kind NOT IN ('failed', 'skipped')",
+              SELECT 'observation ' || observation_key || ' is ' || kind FROM observation
+              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing')
+              UNION ALL
+              SELECT group_id || ' is ' || kind FROM error_group
+              WHERE kind NOT IN ('failed', 'skipped', 'cancelled', 'overdue', 'missing')",
     },
     ConsistencyRule {
         name: "merged groups",
@@ -108,7 +113,7 @@ const RULES: &[ConsistencyRule] = &[
                   || '; its observations say ' || ifnull(h.first, '-') || ', ' || ifnull(h.last, '-') || ', ' || ifnull(h.failures, 0)
               FROM item i LEFT JOIN (
                   SELECT item_key, min(event_at) AS first, sum(kind = 'failed') AS failures, coalesce(
-                      max(event_at) FILTER (WHERE skip_reason IS NOT 'already_processed'), max(event_at)) AS last
+                      max(event_at) FILTER (WHERE skip_reason IS NOT 'already_processed' AND kind <> 'cancelled'), max(event_at)) AS last
                   FROM observation GROUP BY item_key) h USING (item_key)
               WHERE i.first_seen IS NOT h.first OR i.last_seen IS NOT h.last OR i.failures IS NOT h.failures",
     },

@@ -115,6 +115,7 @@ impl Batch {
         let count = match kind {
             Kind::Failed => self.failed_items,
             Kind::Skipped => self.skipped_items,
+            Kind::Cancelled | Kind::Overdue | Kind::Missing => None,
         };
         self.status == BatchStatus::Completed
             && self.error_message.is_none()
@@ -130,8 +131,7 @@ impl Batch {
         let before = self.unchanged_since(before).map(|listed| listed.state);
         let state = match flaw {
             _ if !matches!(before, Some(ListingState::InDoubt | ListingState::Unreadable)) => ListingState::InDoubt,
-            Flaw::FewerThanCounted => ListingState::Settled,
-            Flaw::Unreadable => ListingState::Unreadable,
+            Flaw::FewerThanCounted | Flaw::Unreadable => ListingState::Unreadable,
         };
         LastListing::new(self.appearance(), state)
     }
@@ -176,7 +176,7 @@ pub enum ListingState {
     Unsettled,
     /// The same, because the listing showed something wrong for the first time.
     InDoubt,
-    /// Rows of it could not be read twice.
+    /// Rows of it could not be read, or were not shown, twice: it is listed again with every whole batch list.
     Unreadable,
     /// Jobs of it have a status that this version does not know.
     Odd,
@@ -324,7 +324,9 @@ mod tests {
         let done = batch(BatchStatus::Completed, Some(2));
         let once = done.listed_with(Flaw::FewerThanCounted, None);
         assert!(done.needs_listing(Some(&once), false, 0));
-        assert!(!done.needs_listing(Some(&done.listed_with(Flaw::FewerThanCounted, Some(&once))), true, 0));
+        let twice = done.listed_with(Flaw::FewerThanCounted, Some(&once));
+        assert!(!done.needs_listing(Some(&twice), false, 0));
+        assert!(done.needs_listing(Some(&twice), true, 0), "they may be shown later");
     }
 
     #[test]

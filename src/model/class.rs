@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::item::Kind;
+
 /// What may be done about a failure.
 ///
 /// When in doubt a failure is [`Class::Unknown`]: a wrong `transient` costs money, a wrong `permanent-input` costs a document.
@@ -68,4 +70,20 @@ pub enum RuleKind {
     Skipped,
     /// The item or its batch was cancelled.
     Cancelled,
+    /// The batch has not ended for far longer than usual.
+    Overdue,
+    /// LlamaCloud counts items that it does not show.
+    Missing,
+}
+
+impl From<Kind> for RuleKind {
+    fn from(kind: Kind) -> RuleKind {
+        match kind {
+            Kind::Failed => RuleKind::Failed,
+            Kind::Skipped => RuleKind::Skipped,
+            Kind::Cancelled => RuleKind::Cancelled,
+            Kind::Overdue => RuleKind::Overdue,
+            Kind::Missing => RuleKind::Missing,
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! Items and what was observed of them.
 //!
-//! An item is a document in a batch; an observation is one failed or skipped state of it, as seen.
+//! An item is a document in a batch; an observation is one state of it without a result, as seen.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What kind of problem an observation reports.
+/// What kind of problem an observation reports. Kinds differ in what they count: documents, or batches.
 #[derive(
     Clone,
     Copy,
@@ -28,10 +28,36 @@ pub enum Kind {
     Failed,
     /// The item was skipped.
     Skipped,
+    /// Someone stopped the item, or its batch before its turn.
+    Cancelled,
+    /// The batch has not ended for far longer than such batches usually take. Its item stands for the batch.
+    Overdue,
+    /// LlamaCloud counts items of the batch that it does not show. Its item stands for the batch.
+    Missing,
 }
 
 impl Kind {
-    /// The word used in SQL, JSON and the API's `status` filter.
+    /// Whether an item of this kind is a document that failed or was skipped, which is what counts of items mean.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Kind::Failed | Kind::Skipped)
+    }
+
+    /// Whether an item of this kind stands for a batch.
+    pub fn is_of_batch(self) -> bool {
+        matches!(self, Kind::Overdue | Kind::Missing)
+    }
+
+    /// What items of this kind are called, one and many.
+    pub fn unit(self) -> (&'static str, &'static str) {
+        if self.is_of_batch() { ("batch", "batches") } else { ("item", "items") }
+    }
+
+    /// All words, as an error names them.
+    pub(crate) fn words() -> String {
+        <Kind as strum::VariantNames>::VARIANTS.join(", ")
+    }
+
+    /// The word used in SQL and JSON; of documents also that of the API's `status` filter.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -40,6 +66,7 @@ impl Kind {
     pub fn opens(self, skip_reason: Option<&str>) -> ItemState {
         match self {
             Kind::Skipped if skip_reason == Some(HARMLESS_SKIP) => ItemState::Ignored,
+            Kind::Cancelled => ItemState::Ignored,
             _ => ItemState::Open,
         }
     }
@@ -71,7 +98,7 @@ pub enum ItemState {
     Recovered,
     /// A person dismissed it.
     Dismissed,
-    /// Skipped for a harmless reason such as `already_processed`: never counted as failing.
+    /// Skipped for a harmless reason such as `already_processed`, or cancelled: never counted as failing.
     Ignored,
 }
 
@@ -90,14 +117,14 @@ impl ItemState {
 /// The skip reason that means "nothing is wrong": the same work was done before.
 pub(crate) const HARMLESS_SKIP: &str = "already_processed";
 
-/// One failed or skipped state of an item, as a listing showed it.
+/// One state of an item without a result, as a listing showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// The source item's id; the ledger's key.
     pub item_id: String,
     /// Display name, as given by the API; outside text.
     pub item_name: String,
-    /// Failed or skipped.
+    /// What kind of problem it is.
     pub kind: Kind,
     /// Error message with secrets masked; none if the API gave none or only blanks.
     pub message: Option<String>,

@@ -1,4 +1,4 @@
-//! Making text from outside safe and short enough to show, whatever shows it.
+//! Making text from outside safe and short enough to show, whatever shows it; counts, times and lengths of time in words.
 //!
 //! Each output format escapes its own specials; what is common to all is here.
 
@@ -15,6 +15,19 @@ pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
 /// "2026-08-23 09:00 CEST": a time as people in that zone read it.
 pub(crate) fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+}
+
+/// A length of time for people, in its two largest units: "4 min", "3 h 20 min", "12 d 4 h".
+pub(crate) fn length(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) if minutes % 60 == 0 => format!("{hours} h"),
+        (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
+        (days, hours, _) if hours % 24 == 0 => format!("{days} d"),
+        (days, hours, _) => format!("{days} d {} h", hours % 24),
+    }
 }
 
 /// Whether a character could steer a terminal or hide what a text says: controls and bidi or invisible marks.
@@ -80,6 +93,21 @@ pub(crate) fn cut_end(text: &str, most: usize) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_read_well() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (240, "4 min"),
+            (3600, "1 h"),
+            (12_000, "3 h 20 min"),
+            (86_400, "1 d"),
+            (86_400 * 12 + 4 * 3600 + 59, "12 d 4 h"),
+        ] {
+            assert_eq!(length(seconds), text);
+        }
+    }
 
     #[test]
     fn steering_characters_become_visible() {

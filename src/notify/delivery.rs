@@ -10,10 +10,18 @@ use crate::triage::digest::size_limit::Tier;
 pub struct ChannelSecrets {
     /// email: the password of `smtp-username`.
     pub smtp_password: Option<SecretString>,
+    /// email: the client secret for access tokens.
+    pub oauth2_secret: Option<SecretString>,
+    /// email: the refresh token for access tokens.
+    pub oauth2_refresh_token: Option<SecretString>,
+    /// email: the key file of a service account.
+    pub oauth2_key: Option<SecretString>,
     /// slack, teams, webhook: the address, if it comes from a file or credential.
     pub url: Option<SecretString>,
     /// webhook: the signing secret, `whsec_…` or raw.
     pub signing_secret: Option<SecretString>,
+    /// webhook: the token that it is authorized with.
+    pub bearer: Option<SecretString>,
     /// pagerduty: the routing key.
     pub routing_key: Option<SecretString>,
 }

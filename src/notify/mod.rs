@@ -8,25 +8,29 @@ pub(crate) mod deliver;
 pub(crate) mod delivery;
 pub(crate) mod error;
 pub(crate) mod heartbeat;
+pub(crate) mod hours;
 pub(crate) mod http_answer;
 pub(crate) mod outbox;
 pub(crate) mod render;
 pub(crate) mod store_delivery;
 #[cfg(test)]
 mod tests;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig as OnlyWords};
+use crate::config::channel::{ChannelConfig as Config, ChannelKind, MinSeverity};
 use crate::credentials::SecretUse;
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
 use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
-use crate::triage::digest::channel_filter::Only;
+use crate::notify::hours::ChannelHours;
+use crate::triage::digest::channel_filter::{Only, Severity};
 use crate::triage::digest::model::Digest;
 
 /// A place that digests go to, ready to be used.
@@ -35,6 +39,8 @@ pub struct Channel {
     pub name: String,
     /// Which news it gets; narrow a digest with it before it is frozen for this channel.
     pub only: Only,
+    /// When it is sent to.
+    pub(crate) hours: ChannelHours,
     way: Way,
 }
 
@@ -59,7 +65,7 @@ impl Channel {
 
     /// The same with this time for a whole HTTP exchange and for each step of a mail: for tests, whose peers are near.
     pub fn with_limit(config: &Config, secrets: ChannelSecrets, limit: Duration) -> Result<Channel, NotifyError> {
-        let patience = smtp::Patience { open: limit, command: limit, accept: limit, close: limit };
+        let patience = smtp::Patience { token: limit, open: limit, command: limit, accept: limit, close: limit };
         Channel::open(config, secrets, limit, patience)
     }
 
@@ -71,11 +77,7 @@ impl Channel {
     ) -> Result<Channel, NotifyError> {
         let name = &config.name;
         let way = match config.kind {
-            ChannelKind::Email => {
-                let mut email = email::Email::new(config, secrets)?;
-                email.server.patience = patience;
-                Way::Email(Box::new(email))
-            }
+            ChannelKind::Email => Way::Email(Box::new(email::Email::new(config, secrets, patience)?)),
             ChannelKind::File => Way::File(Box::new(file::Folder::new(config)?)),
             ChannelKind::Slack => {
                 let address = address(config, &secrets, None)?;
@@ -94,15 +96,31 @@ impl Channel {
             }
             ChannelKind::Webhook => {
                 let address = address(config, &secrets, None)?;
-                let secret = secrets.signing_secret.as_ref();
-                Way::Webhook(Box::new(webhook::Webhook::new(name, &address, secret, limit)?))
+                let (signing, bearer) = (secrets.signing_secret.as_ref(), secrets.bearer.as_ref());
+                let secrets = webhook::WebhookSecrets { address: &address, signing, bearer };
+                Way::Webhook(Box::new(webhook::Webhook::new(config, secrets, limit)?))
             }
         };
-        Ok(Channel { name: name.clone(), only: read_only(name, &config.only)?, way })
+        Ok(Channel { name: name.clone(), only: read_only(config)?, hours: ChannelHours::default(), way })
+    }
+
+    /// The same, sent to at these times.
+    #[must_use]
+    pub(crate) fn during(self, hours: ChannelHours) -> Channel {
+        Channel { hours, ..self }
+    }
+
+    /// The digest with the times of its readers.
+    fn in_own_zone<'d>(&self, digest: &'d Digest) -> Cow<'d, Digest> {
+        match self.hours.zone() {
+            None => Cow::Borrowed(digest),
+            Some(zone) => Cow::Owned(Digest { zone: zone.to_owned(), ..digest.clone() }),
+        }
     }
 
     /// Sends a digest that is already narrowed and frozen. Takes minutes if the peer does: never await it in a cycle.
     pub async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+        let digest = &*self.in_own_zone(digest);
         match &self.way {
             Way::Email(email) => email.deliver(digest, facts).await,
             Way::File(folder) => folder.deliver(digest, facts).await,
@@ -115,22 +133,23 @@ impl Channel {
 
     /// The bytes that [`Self::deliver`] would send, without secrets.
     pub fn preview(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Vec<u8>, NotifyError> {
+        let digest = &*self.in_own_zone(digest);
         Ok(match &self.way {
             Way::Email(email) => email.preview(digest, facts)?,
             Way::File(folder) => folder.preview(digest, facts)?,
             Way::Slack(_) => slack::render(digest, facts).0.into_bytes(),
             Way::Teams(_) => teams::render(digest, facts).0.into_bytes(),
             Way::Pagerduty(_) => pagerduty::preview(digest).into_bytes(),
-            Way::Webhook(_) => webhook::Webhook::preview(digest, facts).into_bytes(),
+            Way::Webhook(webhook) => webhook.preview(digest, facts)?.into_bytes(),
         })
     }
 
     /// Reaches the peer, and logs in where there is a log-in, without sending; says what worked.
-    pub async fn check(&self) -> Result<String, NotifyError> {
+    pub async fn check(&self, now: Timestamp) -> Result<String, NotifyError> {
         match &self.way {
             Way::Email(email) => {
-                email.server.check().await?;
-                Ok(format!("{}: login OK", email.server.peer()))
+                email.server.check(now).await?;
+                Ok(format!("{}: {} OK", email.server.peer(), email.server.steps().join(", ")))
             }
             Way::File(folder) => folder.check().await,
             Way::Slack(slack) => slack.http.check().await,
@@ -155,7 +174,8 @@ impl fmt::Debug for Channel {
     }
 }
 
-fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
+fn read_only(config: &Config) -> Result<Only, NotifyError> {
+    let (channel, only) = (&config.name, &config.only);
     let unknown = |key: &str, word: &str, allowed: &str| {
         NotifyError::Settings(format!("channel \"{channel}\": only.{key} has \"{word}\"; allowed are {allowed}"))
     };
@@ -163,11 +183,15 @@ fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
         GroupState::try_from(word.as_str())
             .map_err(|_| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
     });
-    let kinds = only
-        .kinds
-        .iter()
-        .map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, "failed, skipped")));
+    let kinds =
+        only.kinds.iter().map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, &Kind::words())));
+    let severity = match config.min_severity.unwrap_or_default() {
+        MinSeverity::Info => Severity::Info,
+        MinSeverity::Warning => Severity::Warning,
+        MinSeverity::Critical => Severity::Critical,
+    };
     Ok(Only {
+        severity,
         states: states.collect::<Result<_, _>>()?,
         kinds: kinds.collect::<Result<_, _>>()?,
         projects: only.projects.clone(),

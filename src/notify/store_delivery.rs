@@ -55,15 +55,17 @@ pub fn next_content(connection: &Connection, channel: &str) -> Result<Option<Dig
 
 /// Takes the channel's oldest due delivery and marks it as being sent; none if there is none or one is under way.
 ///
-/// A try whose lease ran out counts as one that may have arrived. During quiet hours only paging ones are taken.
+/// A try whose lease ran out counts as one that may have arrived. During quiet hours only paging ones are taken, and none
+/// that `waits`, which is asked whether a scheduled digest is in it and when it was decided.
 pub(crate) fn claim(
     tx: &Transaction<'_>,
     channel: &str,
     page_only: bool,
+    waits: impl Fn(bool, Timestamp) -> bool,
     now: Timestamp,
 ) -> Result<Option<Claimed>, LedgerError> {
     let mut statement = tx.prepare_cached(
-        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending' AS uncertain, tier, done, page FROM delivery
+        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending' AS uncertain, tier, done, page, created_at FROM delivery
          WHERE channel = ?1 AND (page = 1 OR ?2 = 0)
            AND ((state = 'pending' AND not_before <= ?3) OR (state = 'sending' AND lease_until <= ?3))
            AND NOT EXISTS (SELECT 1 FROM delivery b WHERE b.channel = ?1 AND b.state = 'sending' AND b.lease_until > ?3)
@@ -72,6 +74,10 @@ pub(crate) fn claim(
     let Some(found) = statement.query_row(params![channel, page_only, Millis(now)], stored).optional()? else {
         return Ok(None);
     };
+    let content = digest::deserialize(&found.content)?;
+    if waits(content.scheduled, found.created_at) {
+        return Ok(None);
+    }
     let attempts = found.attempts + 1;
     tx.prepare_cached(
         "UPDATE delivery SET state = 'sending', attempts = ?2, lease_until = ?3, uncertain = ?4 WHERE delivery_id = ?1",
@@ -82,7 +88,7 @@ pub(crate) fn claim(
     Ok(Some(Claimed {
         delivery_id: found.delivery_id,
         channel: channel.to_owned(),
-        content: digest::deserialize(&found.content)?,
+        content,
         attempts,
         uncertain: found.uncertain,
         tier: found.tier,
@@ -99,6 +105,7 @@ struct StoredDelivery {
     tier: u8,
     done: String,
     page: bool,
+    created_at: Timestamp,
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
@@ -110,16 +117,19 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
         tier: row.get("tier")?,
         done: row.get("done")?,
         page: row.get("page")?,
+        created_at: row.get::<_, Millis>("created_at")?.0,
     })
 }
 
 /// Records what a try came to, and returns what becomes of the delivery.
 ///
-/// A dead delivery becomes a worker fault, which it is reported through the other channels; one that arrives ends it.
+/// A dead delivery becomes a worker fault, which is reported through the other channels with what was `missed`; one that
+/// arrives ends it.
 pub(crate) fn record(
     tx: &Transaction<'_>,
     claimed: &Claimed,
     answer: &DeliveryResult,
+    missed: &str,
     now: Timestamp,
 ) -> Result<Fate, LedgerError> {
     let tried = DeliveryTry {
@@ -147,12 +157,12 @@ pub(crate) fn record(
                 )?;
             }
             let error = error_of(answer).unwrap_or("no answer");
-            let missed = match carried {
+            let later = match carried {
                 true => "its next digest includes the missed news; send it now with `llama-triage digest --now`",
                 false => "this digest is not sent to it again, later ones are; `llama-triage report` has the same news",
             };
             let text = format!(
-                "Channel {} rejected {} after {}: {error}. Fix the channel and test it with `llama-triage notify test {}`; {missed}.",
+                "Channel {} did not get {} ({missed}) in {}: {error}. Fix the channel and test it with `llama-triage notify test {}`; {later}.",
                 claimed.channel,
                 claimed.content.digest_id,
                 count(u64::from(claimed.attempts), "try", "tries"),

@@ -22,7 +22,7 @@ pub(crate) struct Filter {
     /// Only deliveries that failed and have not succeeded since.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
-    /// Failed or skipped.
+    /// What kind of problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// Classes.

@@ -37,6 +37,8 @@ pub enum Question {
     Batch,
     /// What was skipped, and why?
     Skipped,
+    /// Which items still lack a result?
+    Missing,
     /// Is it getting better or worse?
     Trend,
     /// Did retries help?
@@ -157,6 +159,7 @@ impl Question {
             (Incidents | Batches | Digests | Deliveries | Audit, _) => "newest first",
             (Item, _) => "oldest event first",
             (Skipped, _) => "action needed first, then most items",
+            (Missing, _) => "batches first, then newest failure first",
             (Trend, _) if matches!(by, None | Some("none")) => "oldest first",
             (Trend, _) => "most failures first",
             (Retries, _) if matches!(by, None | Some("attempt" | "day")) => "newest first",
@@ -232,9 +235,11 @@ impl FilterName {
             FilterName::State => &[Groups, Incidents, Items, Batches, Skipped, Retries, Deliveries],
             FilterName::Kind => &[Summary, Groups, Items, Batches, Trend, Retries, Mttr],
             FilterName::Class => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries, Mttr],
-            FilterName::Project => &[Summary, Groups, Incidents, Items, Batches, Skipped, Trend, Retries],
-            FilterName::JobType | FilterName::Directory => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries],
-            FilterName::Batch => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries],
+            FilterName::Project => &[Summary, Groups, Incidents, Items, Batches, Skipped, Missing, Trend, Retries],
+            FilterName::JobType | FilterName::Directory => {
+                &[Summary, Groups, Items, Batches, Skipped, Missing, Trend, Retries]
+            }
+            FilterName::Batch => &[Summary, Groups, Items, Batches, Skipped, Missing, Trend, Retries],
             FilterName::Group => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Audit],
             FilterName::ItemName => &[Summary, Groups, Items, Item, Skipped, Trend, Retries],
             FilterName::Match => &[Summary, Groups, Items, Skipped, Trend, Retries, Audit],
@@ -242,7 +247,8 @@ impl FilterName {
             FilterName::Bucket => &[Trend],
             FilterName::Sort => &[Groups, Items, Batches],
             FilterName::Limit => &[
-                Groups, Incidents, Items, Item, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit, Sql,
+                Groups, Incidents, Items, Item, Batches, Skipped, Missing, Trend, Retries, Mttr, Digests, Deliveries,
+                Audit, Sql,
             ],
             FilterName::Failed => &[Deliveries],
         }

@@ -15,7 +15,7 @@ use crate::triage::digest::incident::IncidentState;
 pub(crate) struct GroupRow {
     /// `g-…`.
     pub group_id: String,
-    /// Failed or skipped.
+    /// What kind of problem it is.
     pub kind: Kind,
     /// Where it stands.
     pub state: GroupState,
@@ -205,6 +205,68 @@ pub(crate) struct BatchRow {
     pub listed_at: Option<Timestamp>,
     /// When the API said that it is gone.
     pub gone_at: Option<Timestamp>,
+    /// Links by template name.
+    pub links: Links,
+}
+
+/// Why an item has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Lack {
+    /// Its batch has not ended.
+    Running,
+    /// LlamaCloud counts it and does not show it.
+    NotShown,
+    /// It failed.
+    Failed,
+    /// It was skipped.
+    Skipped,
+    /// Someone cancelled it.
+    Cancelled,
+}
+
+impl Lack {
+    /// Why an item of this kind has no result.
+    pub(crate) fn of(kind: Kind) -> Lack {
+        match kind {
+            Kind::Failed => Lack::Failed,
+            Kind::Skipped => Lack::Skipped,
+            Kind::Cancelled => Lack::Cancelled,
+            Kind::Overdue => Lack::Running,
+            Kind::Missing => Lack::NotShown,
+        }
+    }
+
+    /// The word in JSON and tables.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Items without a result, as `report missing` answers: one item, or those of a batch that are not listed one by one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct MissingRow {
+    /// Why there is no result.
+    pub lack: Lack,
+    /// How many items; none if that is not known.
+    pub items: Option<u64>,
+    /// The item; none in rows of a batch.
+    pub item_id: Option<String>,
+    /// Its display name.
+    pub item_name: Option<String>,
+    /// Where it stands.
+    pub state: Option<ItemState>,
+    /// The batch; of an item the one that it was last seen in.
+    pub batch_id: String,
+    /// The configured project name.
+    pub project: String,
+    /// The group of the item, or of the batch where it is overdue or has items that are not shown.
+    pub group_id: Option<String>,
+    /// What LlamaCloud says of the item, or what is known of the batch.
+    pub text: Option<String>,
+    /// Event time of the item's newest observation, or when the batch began.
+    pub since: Timestamp,
     /// Links by template name.
     pub links: Links,
 }

@@ -15,8 +15,10 @@ use crate::report::rows::GroupRow;
 pub(crate) struct SummaryRow {
     /// The ledger's id, part of every id in digests and alerts.
     pub ledger_id: String,
-    /// Items by state.
+    /// Failed and skipped items by state, and cancelled ones among the ignored.
     pub items: ItemCounts,
+    /// Batches without an end or with items that are not shown.
+    pub batches: BatchCounts,
     /// Groups by state.
     pub groups: GroupCounts,
     /// The asked window, else the last 24 hours.
@@ -49,6 +51,15 @@ pub(crate) struct SummaryRow {
     pub next_digest_at: Option<Timestamp>,
 }
 
+/// Batches without an end or with items that are not shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct BatchCounts {
+    /// Not ended for far longer than such batches usually take.
+    pub overdue: u64,
+    /// LlamaCloud counts items of them that it does not show.
+    pub missing: u64,
+}
+
 /// Items by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct ItemCounts {
@@ -60,7 +71,7 @@ pub(crate) struct ItemCounts {
     pub recovered: u64,
     /// A person said that it does not matter.
     pub dismissed: u64,
-    /// Skipped for a harmless reason.
+    /// Skipped for a harmless reason, or cancelled.
     pub ignored: u64,
 }
 

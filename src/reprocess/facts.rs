@@ -7,7 +7,7 @@ use crate::classify::rules::decide::{Decision, FailureFacts};
 use crate::config::reprocess::ReprocessConfig;
 use crate::ledger::Connection;
 use crate::ledger::error::LedgerError;
-use crate::model::class::{Class, RuleKind};
+use crate::model::class::Class;
 use crate::reprocess::Reprocess;
 use crate::reprocess::account::hold_of;
 use crate::reprocess::policy::group::GroupFacts;
@@ -57,7 +57,7 @@ impl<'w> Reprocess<'w> {
     /// What a person said of its group, else what the rules say of a failure or skip.
     pub(crate) fn judge(&self, said: &Said, job_type: &str) -> Decision<'w> {
         let decision = self.rules.classify(&FailureFacts {
-            kind: if said.skipped { RuleKind::Skipped } else { RuleKind::Failed },
+            kind: said.kind,
             message: &said.message,
             item_name: Some(&said.item_name),
             skip_reason: said.skip_reason.as_deref(),

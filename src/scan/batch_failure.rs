@@ -36,6 +36,20 @@ impl Batch {
         }
     }
 
+    /// Whether someone may have cancelled items of this ended batch: it was stopped, or its counts leave items over.
+    pub fn may_hold_cancelled(&self) -> bool {
+        match self.status {
+            BatchStatus::Cancelled => !self.failed_as_a_whole(),
+            BatchStatus::Completed => self.leaves_items_over(),
+            _ => false,
+        }
+    }
+
+    /// Whether its counts do not account for every item.
+    fn leaves_items_over(&self) -> bool {
+        self.total_items.zip(self.processed_items).is_some_and(|(total, processed)| total > processed)
+    }
+
     /// The statuses of items that this ended batch never did. Empty if it has not ended, if a user stopped it, or if its own
     /// counts account for every item.
     ///
@@ -44,10 +58,9 @@ impl Batch {
     pub fn undone_statuses(&self) -> &'static [ItemStatus] {
         const UNDONE: &[ItemStatus] = &[ItemStatus::Pending, ItemStatus::Cancelled, ItemStatus::Processing];
         const UNFINISHED: &[ItemStatus] = &[ItemStatus::Pending, ItemStatus::Processing];
-        let counted = self.total_items.zip(self.processed_items);
         match self.status {
             _ if self.failed_as_a_whole() => UNDONE,
-            BatchStatus::Completed if counted.is_some_and(|(total, processed)| total > processed) => UNFINISHED,
+            BatchStatus::Completed if self.leaves_items_over() => UNFINISHED,
             _ => &[],
         }
     }

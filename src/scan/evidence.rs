@@ -94,7 +94,8 @@ pub(crate) async fn search<S: BatchSource>(
 ) -> Result<(), LedgerError> {
     let project_key = begun.project_key;
     let candidates = ledger.read(move |connection| batch::unsearched(connection, project_key)).await?;
-    let leave_out = |candidates| ledger.write(move |tx| evidence::leave_out_unawaited(tx, project_key, candidates));
+    let at = begun.at;
+    let leave_out = |candidates| ledger.write(move |tx| evidence::leave_out_unawaited(tx, project_key, at, candidates));
     if candidates.is_empty() {
         return Ok(());
     }

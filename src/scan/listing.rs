@@ -1,14 +1,16 @@
-//! Listing one batch: its failed and its skipped items, and what is concluded when both were read to the end.
+//! Listing one batch: its failed, skipped and cancelled items, and what is concluded when they were read to the end.
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::model::batch::{Batch, Flaw};
+use crate::ledger::time::timestamp;
+use crate::model::batch::{Batch, Flaw, ListingState};
 use crate::model::item::{Kind, Observation};
 use crate::scan::batch_failure::ListedOutcomes;
 use crate::scan::evidence::check_missing_items;
 use crate::scan::intake::{Committed, IntakeMessage, Outlet};
+use crate::scan::outstanding::missing::{MissingItems, ShownItems};
 use crate::scan::source::BatchSource;
 use crate::scan::store::batch;
 use crate::scan::store::ingest_record::{Finish, ListingContext};
@@ -33,10 +35,14 @@ pub(crate) async fn read<S: BatchSource>(
     let mut pass = list_once(source, batch, place, pages, &mut read).await?;
     let mut shown = ListedOutcomes { same_message: read.same_message, ..ListedOutcomes::default() };
     let mut settled = batch.is_settled_by(read.counted);
+    let mut without_result = 0;
     if let Some(pass) = pass {
         shown.unwell = pass.failed.count + pass.skipped.count;
         settled &= whole_batch::list_undone(source, due, pages, &mut shown, &mut read).await;
+        without_result = shown.undone + list_cancelled(source, batch, place, pages, &mut read).await?;
     }
+    let is_lagging = |missing: MissingItems| missing.is_only_unended() && !batch.fails_undone(timestamp(place.seen_at));
+    settled &= !pass.is_some_and(|pass| is_lagging(pass.missing(batch, without_result)));
     let mut listing = batch.listed(settled);
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
@@ -50,7 +56,9 @@ pub(crate) async fn read<S: BatchSource>(
         whole_batch::record_whole_batch(due, pages, shown, &mut read).await?;
     }
     let complete = pass.is_some() && read.error.is_none();
-    let flaw = pass.and_then(|pass| pass.flaw(batch)).filter(|_| batch.is_settled_by(read.counted));
+    let missing = pass.map(|pass| pass.missing(batch, without_result)).filter(|missing| !is_lagging(*missing));
+    let missing = missing.unwrap_or_default();
+    let flaw = pass.and_then(|pass| pass.flaw(missing)).filter(|_| batch.is_settled_by(read.counted));
     if flaw.is_some() || read.only_odd {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
         let before = ledger.read(move |connection| batch::listing(connection, project_key, &batch_id)).await?;
@@ -61,6 +69,9 @@ pub(crate) async fn read<S: BatchSource>(
                 let rows = pass.map_or(0, |pass| pass.failed.unreadable + pass.skipped.unreadable);
                 let why = || read.why_unreadable.clone().unwrap_or_else(|| "reason unknown".to_owned());
                 read.lost_rows = is_believed.then(|| (rows, why()));
+                if flaw == Flaw::FewerThanCounted && listing.state != ListingState::InDoubt {
+                    Outlet::new(&batch.job_type, place, pages).push(vec![missing.observation(batch)]).await;
+                }
                 listing
             }
             None => batch.listed_odd(before.as_ref(), place.seen_at),
@@ -103,18 +114,17 @@ struct RowCounts {
 }
 
 impl Pass {
-    /// Whether fewer rows were listed than the batch counts, or of some the outcome is unknown.
-    fn falls_short_of(self, batch: &Batch) -> bool {
-        self.failed.missing > 0
-            || batch.failed_items.is_some_and(|n| n > self.failed.count)
-            || batch.skipped_items.is_some_and(|n| n > self.skipped.count)
+    /// What the batch counts and this does not show, beside so many items that it left undone.
+    fn missing(self, batch: &Batch, undone: u64) -> MissingItems {
+        let (failed, skipped) = (self.failed.count, self.skipped.count);
+        MissingItems::new(batch, ShownItems { failed, skipped, undone, unknown: self.failed.missing })
     }
 
-    fn flaw(self, batch: &Batch) -> Option<Flaw> {
+    fn flaw(self, missing: MissingItems) -> Option<Flaw> {
         if self.failed.unreadable + self.skipped.unreadable > 0 {
             return Some(Flaw::Unreadable);
         }
-        self.falls_short_of(batch).then_some(Flaw::FewerThanCounted)
+        (!missing.is_empty()).then_some(Flaw::FewerThanCounted)
     }
 
     fn agrees_with(self, batch: &Batch) -> bool {
@@ -141,6 +151,21 @@ async fn list_once<S: BatchSource>(
     }
     let skipped = list_kind(source, batch, Kind::Skipped, place, pages, read).await?;
     Ok(failed.zip(skipped).map(|(failed, skipped)| Pass { failed, skipped }))
+}
+
+/// Lists what someone cancelled, where there may be something; returns how many items that are.
+async fn list_cancelled<S: BatchSource>(
+    source: &S,
+    batch: &Batch,
+    place: ListingContext,
+    pages: &mpsc::Sender<IntakeMessage>,
+    read: &mut BatchRead,
+) -> Result<u64, LedgerError> {
+    if read.refused || !batch.may_hold_cancelled() {
+        return Ok(0);
+    }
+    let cancelled = list_kind(source, batch, Kind::Cancelled, place, pages, read).await?;
+    Ok(cancelled.map_or(0, |rows| rows.count))
 }
 
 /// The rows of one kind; none if they could not be read to the end.
@@ -238,7 +263,11 @@ mod tests {
         };
         let all = RowCounts { count: 1, unreadable: 0, missing: 0, fingerprint: 7 };
         let some = RowCounts { missing: 1, ..all };
-        assert_eq!(Pass { failed: all, skipped: all }.flaw(&batch), None);
-        assert_eq!(Pass { failed: some, skipped: all }.flaw(&batch), Some(Flaw::FewerThanCounted));
+        let flaw = |failed| {
+            let pass = Pass { failed, skipped: all };
+            pass.flaw(pass.missing(&batch, 0))
+        };
+        assert_eq!(flaw(all), None);
+        assert_eq!(flaw(some), Some(Flaw::FewerThanCounted));
     }
 }

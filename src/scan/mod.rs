@@ -1,5 +1,5 @@
 //! One scan of every project: list batches, list failed and skipped items of those that may hold news, group and record
-//! them, and look at open items that are no longer listed.
+//! them, look at open items that are no longer listed, and record batches that are overdue.
 //!
 //! Each project is a task, so that one that fails or crawls never delays another; all of them hand their pages to one
 //! intake, which holds the grouper and writes transactions. `rules` decides which batches matter, a [`BatchSource`] makes the
@@ -13,6 +13,7 @@ pub(crate) mod gap;
 pub(crate) mod intake;
 pub(crate) mod job_list;
 pub(crate) mod listing;
+pub(crate) mod outstanding;
 pub(crate) mod project;
 pub(crate) mod rules;
 pub(crate) mod set_aside;

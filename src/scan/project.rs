@@ -25,7 +25,7 @@ use crate::scan::store::project::{ScanEnd, StartedScan, begin_scan, end_scan, re
 use crate::scan::store::project_api;
 use crate::scan::summary::{BatchRead, DueBatch, ScanSummary, UnreadFindings};
 use crate::scan::unread::display_id;
-use crate::scan::{apis, evidence, gap, listing, set_aside};
+use crate::scan::{apis, evidence, gap, listing, outstanding, set_aside};
 
 /// A panic in a task is a defect: it goes on here, and never passes for a quiet account.
 pub(crate) fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {
@@ -128,8 +128,9 @@ async fn read<S: BatchSource>(
     let due = record(ledger, begun, &known, &mut list).await?;
     counts.batches_read += all_due - due.len() as u64;
     if !counts.refused {
-        read_due(ledger, project, due, pages, counts).await?;
+        read_due(ledger, project, due, pages.clone(), counts).await?;
     }
+    outstanding::record(ledger, begun, project.overdue, &pages, now).await?;
     // An account where nothing changed costs the job list and nothing else.
     let has_changes = counts.batches_read > 0 || returned || !begun.continues;
     if !counts.refused && has_changes {

@@ -12,6 +12,7 @@ use crate::llamacloud::{Cloud, Taken};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::item::{ItemStatus, Kind, Observation};
+use crate::model::schedule::overdue::OverdueLimit;
 
 /// A project to scan.
 pub struct Watched<S> {
@@ -23,6 +24,8 @@ pub struct Watched<S> {
     pub look_back: Duration,
     /// Batches listed at once, at most.
     pub concurrency: usize,
+    /// When a batch that has not ended is overdue.
+    pub overdue: OverdueLimit,
 }
 
 impl<S> Clone for Watched<S> {
@@ -32,6 +35,7 @@ impl<S> Clone for Watched<S> {
             source: Arc::clone(&self.source),
             look_back: self.look_back,
             concurrency: self.concurrency,
+            overdue: self.overdue,
         }
     }
 }

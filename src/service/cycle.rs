@@ -118,7 +118,7 @@ impl Worker {
     /// Sends what is due in the outbox.
     pub async fn deliver(&self, now: Timestamp, patience: Duration) -> anyhow::Result<DeliverySummary> {
         let page_only = self.setup.triage.quiet.is_some_and(|quiet| quiet.contain(now, &self.setup.zone));
-        deliver::deliver(&self.ledger, &self.setup.channels, Round { now, page_only, patience }).await
+        deliver::deliver(&self.ledger, &self.setup.channels, Round { now, page_only, by_hand: false, patience }).await
     }
 
     /// Raises a worker fault for each project that cannot be read, and ends those of projects that can again.

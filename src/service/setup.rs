@@ -15,9 +15,11 @@ use crate::console::{Access, ConsoleSetup, refuse_open_name};
 use crate::credentials::{Credentials, SecretUse};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
+use crate::model::schedule::overdue::OverdueLimit;
 use crate::notify::Channel;
 use crate::notify::delivery::ChannelSecrets;
 use crate::notify::heartbeat::Heartbeat;
+use crate::notify::hours::ChannelHours;
 use crate::scan::source::Watched;
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -51,9 +53,11 @@ impl Setup {
         let zone = TimeZone::get(&config.schedule.timezone).context("schedule.timezone")?;
         let mut wrong = Vec::new();
         let transport = Transport::new()?;
-        let projects = usable(config.project.iter().map(|project| watch(project, credentials, &transport)), &mut wrong);
+        let overdue = config.schedule.overdue_limit().map_err(anyhow::Error::msg).context("schedule.overdue")?;
+        let watched = config.project.iter().map(|project| watch(project, overdue, credentials, &transport));
+        let projects = usable(watched, &mut wrong);
         let channels =
-            usable(config.channel.iter().map(|channel| open_channel(channel, credentials).map(Arc::new)), &mut wrong);
+            usable(config.channel.iter().map(|channel| open_with_hours(channel, &config, credentials)), &mut wrong);
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
         let secret = credentials.llamacloud_webhook_secret(config.service.webhook_secret_file.as_deref());
         let webhook_secret = usable(std::iter::once(secret.map_err(Into::into)), &mut wrong).pop().flatten();
@@ -111,7 +115,12 @@ fn usable<T>(opened: impl Iterator<Item = anyhow::Result<T>>, wrong: &mut Vec<St
     opened.filter_map(|one| one.map_err(|error| wrong.push(format!("{error:#}"))).ok()).collect()
 }
 
-fn watch(project: &ProjectConfig, credentials: &Credentials, transport: &Transport) -> anyhow::Result<Watched<Cloud>> {
+fn watch(
+    project: &ProjectConfig,
+    overdue: OverdueLimit,
+    credentials: &Credentials,
+    transport: &Transport,
+) -> anyhow::Result<Watched<Cloud>> {
     let named = || format!("project `{}`", project.name);
     let key = credentials.api_key(project).with_context(named)?;
     let cloud = Cloud::connect(crate::llamacloud::settings::CloudSettings { project: project.clone(), key }, transport)
@@ -121,7 +130,18 @@ fn watch(project: &ProjectConfig, credentials: &Credentials, transport: &Transpo
         source: Arc::new(cloud),
         look_back: project.look_back,
         concurrency: project.concurrency.get(),
+        overdue,
     })
+}
+
+fn open_with_hours(
+    channel: &ChannelConfig,
+    config: &Config,
+    credentials: &Credentials,
+) -> anyhow::Result<Arc<Channel>> {
+    let hours =
+        ChannelHours::new(channel, &config.schedule).with_context(|| format!("channel \"{}\"", channel.name))?;
+    Ok(Arc::new(open_channel(channel, credentials)?.during(hours)))
 }
 
 /// The channel of one `[[channel]]`, with its secrets.
@@ -138,8 +158,12 @@ pub(crate) fn open_channel(config: &ChannelConfig, credentials: &Credentials) ->
             credentials.channel_secret(config, *use_for).with_context(|| format!("channel \"{}\"", config.name))?;
         match use_for {
             SecretUse::SmtpPassword => secrets.smtp_password = secret,
+            SecretUse::OauthSecret => secrets.oauth2_secret = secret,
+            SecretUse::OauthRefreshToken => secrets.oauth2_refresh_token = secret,
+            SecretUse::OauthKey => secrets.oauth2_key = secret,
             SecretUse::Url => secrets.url = secret,
             SecretUse::Signing => secrets.signing_secret = secret,
+            SecretUse::Bearer => secrets.bearer = secret,
             SecretUse::RoutingKey => secrets.routing_key = secret,
         }
     }

@@ -9,14 +9,14 @@ use std::process::Command;
 
 /// The least share of messages in exactly right groups (GA), and of groups that are exactly right (FGA), by set.
 const REACHED: [(&str, f64, f64); 13] = [
-    ("Android", 0.986, 0.961),
-    ("BGL", 0.991, 0.987),
+    ("Android", 0.990, 0.961),
+    ("BGL", 0.997, 0.974),
     ("Domain-dev", 1.0, 1.0),
     ("HDFS", 1.0, 1.0),
     ("HealthApp", 1.0, 1.0),
     ("Linux", 0.754, 0.956),
     ("Named-dev", 1.0, 1.0),
-    ("OpenSSH", 0.994, 0.884),
+    ("OpenSSH", 0.995, 0.941),
     ("Pairs-dev", 1.0, 1.0),
     ("Proxifier", 0.991, 0.823),
     ("Wild-dev", 1.0, 1.0),
@@ -30,10 +30,10 @@ const FIXTURES: [(&str, f64, f64); 10] = [
     ("hostile", 1.0, 1.0),
     ("libraries", 0.962, 0.932),
     ("named", 1.0, 1.0),
-    ("optional", 0.688, 0.578),
+    ("optional", 0.770, 0.686),
     ("pairs", 0.989, 0.978),
-    ("platforms", 0.763, 0.648),
-    ("wild", 0.9, 0.843),
+    ("platforms", 0.937, 0.897),
+    ("wild", 0.933, 0.895),
     ("words", 1.0, 1.0),
     ("wrappers", 1.0, 1.0),
 ];

@@ -21,7 +21,7 @@ fn served(site: &Site) -> BTreeSet<String> {
 fn recorded(site: &Site) -> BTreeSet<String> {
     site.texts(
         "SELECT i.item_id || ' ' || b.batch_id || ' ' || o.kind FROM observation o
-         JOIN item i USING (item_key) JOIN batch b USING (batch_key)",
+         JOIN item i USING (item_key) JOIN batch b USING (batch_key) WHERE o.kind IN ('failed', 'skipped')",
     )
     .into_iter()
     .collect()

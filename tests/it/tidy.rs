@@ -25,7 +25,7 @@ const ROOMS: [&str; 17] = [
 ];
 
 /// The pure files: rules, and values that are rendered or compared.
-const PURE: [&str; 35] = [
+const PURE: [&str; 37] = [
     "src/classify/model/",
     "src/classify/rules/",
     "src/config/duration.rs",
@@ -48,6 +48,8 @@ const PURE: [&str; 35] = [
     "src/reprocess/policy/",
     "src/reprocess/protocol/",
     "src/scan/batch_failure.rs",
+    "src/scan/outstanding/missing.rs",
+    "src/scan/outstanding/overdue.rs",
     "src/scan/rules.rs",
     "src/scan/unread.rs",
     "src/triage/ack.rs",

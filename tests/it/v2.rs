@@ -161,5 +161,5 @@ async fn what_stands_for_a_whole_batch_is_left_out_of_plans_with_its_reason() {
     assert!(items[0].starts_with("bat-"), "{items:?}");
     let request = Request { items, ..Request::default() };
     let draft = worker.setup.reprocessing(&worker.ledger, site.now()).draft(request, "ann").await.unwrap();
-    assert!(draft.items == 0 && draft.excluded[0].why.starts_with("the whole batch failed"), "{draft:?}");
+    assert!(draft.items == 0 && draft.excluded[0].why.starts_with("it stands for a whole batch"), "{draft:?}");
 }

@@ -11,7 +11,7 @@ use crate::model::class::{Class, RuleKind};
 /// What is known about a failure.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FailureFacts<'a> {
-    /// Failed, skipped or cancelled.
+    /// What happened to it.
     pub kind: RuleKind,
     /// The item's error message; empty when there is none.
     pub message: &'a str,
@@ -167,8 +167,10 @@ impl Rules {
         if let Some(decision) = self.by_rule(facts, &texts) {
             return decision;
         }
-        if facts.kind == RuleKind::Cancelled {
-            return Decision { probability: 1.0, ..undecided(Class::Cancelled) };
+        match facts.kind {
+            RuleKind::Cancelled => return Decision { probability: 1.0, ..undecided(Class::Cancelled) },
+            RuleKind::Overdue | RuleKind::Missing => return undecided(Class::Unknown),
+            RuleKind::Failed | RuleKind::Skipped => {}
         }
         let known = facts.skip_reason.filter(|_| facts.kind == RuleKind::Skipped);
         if let Some(signal) = known.and_then(|reason| signals::shipped().skip_reason(reason)) {

@@ -27,7 +27,7 @@ pub struct Rule {
     pub skip_reason: Option<String>,
     /// The exact error code of the job record.
     pub code: Option<String>,
-    /// `failed`, `skipped` or `cancelled`.
+    /// `failed`, `skipped`, `cancelled`, `overdue` or `missing`.
     pub kind: Option<RuleKind>,
     /// `parse`, `extract`, `classify`.
     pub job_type: Option<String>,

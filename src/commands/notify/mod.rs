@@ -45,7 +45,7 @@ pub enum NotifyCommand {
     },
     /// Send a test digest to a channel
     Test {
-        /// Channel name
+        /// Channel name; ALL for every channel
         channel: String,
     },
 }
@@ -120,19 +120,47 @@ pub(crate) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
             lines.iter().for_each(|line| say!("{}", crate::model::text::one_line(line)));
         }
         NotifyCommand::Test { channel } => {
-            let channel = find(setup, &channel)?;
-            let digest = &setup.config.digest;
-            let receipt = channel::test(channel, &digest.instance, &setup.config.schedule.timezone, now)
-                .await
-                .with_context(|| format!("channel `{}`", channel.name))?;
-            say!("{}: {}", channel.name, receipt.answer);
-            for refused in &receipt.refused {
-                complain!("refused: {refused}");
+            let is_named = setup.channels.iter().any(|one| one.name == channel);
+            if channel == ALL && !is_named {
+                return test_all(setup, now).await;
             }
-            return Ok(if receipt.refused.is_empty() { Exit::Done } else { Exit::Failed });
+            let channel = find(setup, &channel)?;
+            return test(setup, channel, now).await.with_context(|| format!("channel `{}`", channel.name));
         }
     }
     Ok(Exit::Done)
+}
+
+/// What stands for every channel, unless one is called so.
+const ALL: &str = "ALL";
+
+/// Tests one channel after the other; each result is one line.
+async fn test_all(setup: &Setup, now: Timestamp) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Done;
+    if setup.channels.is_empty() {
+        say!("No channel is configured.");
+    }
+    for channel in &setup.channels {
+        match test(setup, channel, now).await {
+            Ok(Exit::Done) => {}
+            Ok(_) => exit = Exit::Failed,
+            Err(error) => {
+                complain!("{}: {error:#}", channel.name);
+                exit = Exit::Failed;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+async fn test(setup: &Setup, channel: &Channel, now: Timestamp) -> anyhow::Result<Exit> {
+    let config = &setup.config;
+    let receipt = channel::test(channel, &config.digest.instance, &config.schedule.timezone, now).await?;
+    say!("{}: {}", channel.name, receipt.answer);
+    for refused in &receipt.refused {
+        complain!("{}: refused: {refused}", channel.name);
+    }
+    Ok(if receipt.refused.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 fn find<'s>(setup: &'s Setup, name: &str) -> anyhow::Result<&'s Channel> {

@@ -35,7 +35,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "STATE", value_delimiter = ',', help_heading = "Filters")]
     pub state: Vec<String>,
 
-    /// Failed or skipped items only
+    /// Items of this kind only
     #[arg(long, value_parser = kind(), help_heading = "Filters")]
     pub kind: Option<Kind>,
 
@@ -137,7 +137,7 @@ fn question() -> impl TypedValueParser<Value = Question> {
 }
 
 fn kind() -> impl TypedValueParser<Value = Kind> {
-    PossibleValuesParser::new(["failed", "skipped"])
+    PossibleValuesParser::new(<Kind as strum::VariantNames>::VARIANTS)
         .try_map(|word| Kind::try_from(word.as_str()).ok().ok_or("no such kind"))
 }
 

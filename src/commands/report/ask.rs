@@ -15,6 +15,7 @@ use crate::report::format::ReportFormat;
 use crate::report::format::answer::{AnswerRows, Charts};
 use crate::report::history::{RetryRow, SqlRow, SqlValue};
 use crate::report::question::Question;
+use crate::report::rows::Lack;
 use crate::report::store::{self, Bucket, SqlLimits};
 use crate::report::summary::{GroupCounts, ItemCounts};
 
@@ -79,6 +80,18 @@ fn answer(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
             let measures = counts.as_ref().map(item_measures).unwrap_or_default();
             let rows = AnswerRows::Items(store::items(&view)?);
             Ok(found(rows, measures, counts.map(|counts| counts.all())))
+        }
+        Question::Missing => {
+            let missing = store::missing(&asked.view(asked.filter)?)?;
+            let items = |lack| missing.items.get(&lack).copied().unwrap_or_default() as f64;
+            let measures = AnswerMeasures::from([
+                ("running", items(Lack::Running)),
+                ("not_shown", items(Lack::NotShown)),
+                ("failed", items(Lack::Failed)),
+                ("skipped", items(Lack::Skipped)),
+                ("cancelled", items(Lack::Cancelled)),
+            ]);
+            Ok(found(AnswerRows::Missing(missing.rows), measures, Some(missing.all)))
         }
         Question::Item => {
             let view = asked.view(asked.filter)?;
@@ -185,6 +198,8 @@ fn summary(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     measures.extend(item_measures(&summary.items));
     // As in `groups`: what is being retried is not well yet.
     measures.insert("open", (summary.items.open + summary.items.retrying) as f64);
+    measures.insert("overdue", summary.batches.overdue as f64);
+    measures.insert("missing", summary.batches.missing as f64);
     measures.insert("open_groups", (summary.groups.open() + summary.groups.given_up) as f64);
     measures.insert("failed", summary.items_in_window as f64);
     measures.insert("recovered", summary.recovered_in_window as f64);

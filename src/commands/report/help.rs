@@ -2,7 +2,7 @@
 
 /// The end of `report -h`.
 pub(crate) const SHORT: &str = "\
-Queries: summary (default) groups group incidents incident items item record batches batch skipped trend retries mttr digests deliveries audit sql
+Queries: summary (default) groups group incidents incident items item record batches batch skipped missing trend retries mttr digests deliveries audit sql
 `report --help` explains each query.";
 
 /// The end of `report --help`.
@@ -22,6 +22,7 @@ Questions and their commands:
   Which batches failed most?               llama-triage report batches --since 7d --sort share
   What is in this batch?                   llama-triage report batch bjb-71
   What was skipped, is action needed?      llama-triage report skipped
+  Which items of a batch lack a result?    llama-triage report missing --batch bjb-71
   Is it getting better?                    llama-triage report trend --since 7d --by class
   Did retries work?                        llama-triage report retries --by group
   How long does recovery take?             llama-triage report mttr --since 30d

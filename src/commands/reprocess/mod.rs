@@ -8,16 +8,17 @@ use std::collections::HashSet;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::actions::act::{ActError, Person, reason};
+use crate::actions::act::{ActError, Person};
+use crate::actions::intent::{abandon_intent, cancel_intent};
 use crate::actions::plan::not_ended;
 use crate::actions::resume;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::model::text::lines;
-use crate::reprocess::intents::end::{EndError, cancel, give_up};
+use crate::reprocess::intents::end::EndError;
 use crate::reprocess::plans::draft::Request;
 use crate::reprocess::plans::execute::cancel_plan;
-use crate::reprocess::store::named::{self, short};
+use crate::reprocess::store::named;
 use crate::reprocess::store::{intent, items};
 use crate::say;
 use crate::scan::apis::restore_apis;
@@ -192,15 +193,11 @@ pub(crate) enum Kind {
 
 async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let id = meant(ledger, id, &[Kind::Plan, Kind::Intent]).await?;
-    let (id, shown) = (id.as_str(), short(&id));
+    let id = id.as_str();
     match cancel_plan(ledger, id, &by.name, by.now).await {
         Ok((said, _)) => say!("{}", lines(&said)),
         Err(EndError::Unknown) => {
-            let cancelled = cancel(ledger, id, &by.name, by.now).await;
-            cancelled.map_err(|error| {
-                not_ended(error, &format!("plan or intent {id}"), &format!("{shown} cannot be cancelled: "))
-            })?;
-            say!("Intent {shown} cancelled; nothing was sent.");
+            say!("{}", cancel_intent(ledger, id, &format!("plan or intent {id}"), &by).await?.said);
         }
         Err(error) => return Err(not_ended(error, id, "").into()),
     }
@@ -208,16 +205,9 @@ async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit
 }
 
 async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
-    let reason = reason(why)?;
     let id = meant(ledger, id, &[Kind::Intent]).await?;
-    let (id, shown) = (id.as_str(), short(&id));
     let projects = setup.config.project.iter().map(|project| project.name.clone()).collect();
-    let given_up = give_up(ledger, projects, (id, &by.name, &reason), by.now).await;
-    let items = given_up
-        .map_err(|error| not_ended(error, &format!("intent {id}"), &format!("{shown} cannot be abandoned: ")))?;
-    say!(
-        "Intent {shown} abandoned: {items} items without an outcome can be retried. If LlamaCloud did process them, a retry is billed again."
-    );
+    say!("{}", abandon_intent(ledger, projects, &id, why, &by).await?.said);
     Ok(Exit::Done)
 }
 

@@ -1,8 +1,10 @@
 //! What a configuration must satisfy beyond the shape of its values.
 
 pub(crate) mod job_configs;
+pub(crate) mod oauth2;
 pub(crate) mod times;
 pub(crate) mod warnings;
+pub(crate) mod webhook;
 
 use std::collections::HashSet;
 
@@ -36,6 +38,8 @@ pub(crate) fn check(config: &Config) -> Vec<Complaint> {
     }
     for (index, channel) in config.channel.iter().enumerate() {
         check_channel(channel, |key, text| say(format!("channel[{index}].{key}"), text));
+        oauth2::check(channel, |key, text| say(format!("channel[{index}].{key}"), text));
+        webhook::check(channel, |key, text| say(format!("channel[{index}].{key}"), text));
         check_only(channel, config, |key, text| say(format!("channel[{index}].only.{key}"), text));
     }
     times::check(config, &mut say);
@@ -106,10 +110,18 @@ fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
         ("smtp-username", channel.smtp_username.is_some(), &[Email]),
         ("smtp-hello", channel.smtp_hello.is_some(), &[Email]),
         ("smtp-password-file", channel.smtp_password_file.is_some(), &[Email]),
+        ("smtp-auth", channel.smtp_auth.is_some(), &[Email]),
+        ("oauth2", channel.oauth2.is_some(), &[Email]),
         ("thread", channel.thread.is_some(), &[Email]),
         ("url", channel.url.is_some(), &[Slack, Teams, Webhook, Pagerduty]),
         ("url-file", channel.url_file.is_some(), &[Slack, Teams, Webhook]),
         ("secret-file", channel.secret_file.is_some(), &[Webhook]),
+        ("method", channel.method.is_some(), &[Webhook]),
+        ("headers", !channel.headers.is_empty(), &[Webhook]),
+        ("bearer-file", channel.bearer_file.is_some(), &[Webhook]),
+        ("recipe", channel.recipe.is_some(), &[Webhook]),
+        ("body-template", channel.body_template.is_some(), &[Webhook]),
+        ("template-values", !channel.template_values.is_empty(), &[Webhook]),
         ("routing-key-file", channel.routing_key_file.is_some(), &[Pagerduty]),
         ("dir", channel.dir.is_some(), &[File]),
     ];
@@ -167,7 +179,7 @@ fn check_only(channel: &ChannelConfig, config: &Config, mut say: impl FnMut(&str
     }
     for word in &only.kinds {
         if Kind::try_from(word.as_str()).is_err() {
-            say("kinds", &format!("unknown kind `{word}`, allowed: `failed`, `skipped`"));
+            say("kinds", &format!("unknown kind `{word}`, allowed: {}", Kind::words()));
         }
     }
     for name in &only.projects {

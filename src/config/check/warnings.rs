@@ -1,7 +1,7 @@
 //! Warnings about settings that are valid but probably unintended, for `check-config` and `doctor`.
 
 use crate::config::Config;
-use crate::config::channel::{ChannelConfig, ChannelKind};
+use crate::config::channel::{ChannelConfig, ChannelKind, SendMode};
 use crate::model::host::is_loopback;
 use crate::model::id::bare_project_id;
 
@@ -15,6 +15,9 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
         say("channel", "no [[channel]] is configured: digests stay in the ledger and are not sent".to_owned());
     } else if paged.iter().all(|kind| matches!(kind, ChannelKind::Teams | ChannelKind::File)) {
         say("channel", unheard_pages(&paged));
+    } else if config.channel.iter().filter(|channel| gets_pages(channel, config)).all(has_hours) {
+        let text = "pages (digest.page-classes) wait outside hours and days: every channel that gets them has some";
+        say("channel", text.to_owned());
     }
     for (index, project) in config.project.iter().enumerate() {
         if let Some(text) = project.project_id.as_deref().and_then(prefixed_id_warning) {
@@ -52,7 +55,7 @@ fn unheard_pages(kinds: &[ChannelKind]) -> String {
     } else if kinds.contains(&ChannelKind::File) {
         "pages ([page]) are only written to files, which alert no one; add a channel of another kind"
     } else {
-        "pages ([page]) are not sent: the filter of every channel leaves them out"
+        "pages ([page]) are not sent at once: every channel filters them out or waits for the daily digest"
     };
     said.to_owned()
 }
@@ -73,9 +76,17 @@ fn is_unencrypted(base_url: &str) -> bool {
     url.scheme() == "http" && !url.host_str().is_some_and(is_loopback)
 }
 
+/// Whether there are times at which nothing is sent to this channel.
+fn has_hours(channel: &ChannelConfig) -> bool {
+    channel.hours.is_some() || !channel.days.is_empty()
+}
+
 /// Whether paging news comes through this channel.
 fn gets_pages(channel: &ChannelConfig, config: &Config) -> bool {
     let only = &channel.only;
+    if channel.send == Some(SendMode::Daily) {
+        return false;
+    }
     only.classes.is_empty() || config.page_classes().iter().any(|class| only.classes.contains(class))
 }
 
@@ -99,6 +110,15 @@ mod tests {
         assert_eq!(keys(|c| c.channel[0].kind = ChannelKind::Teams), ["channel"]);
         assert_eq!(keys(|c| c.channel[0].only.classes = vec!["transient".to_owned()]), ["channel"]);
         assert!(keys(|c| c.channel[0].only.classes = vec!["account".to_owned()]).is_empty());
+        assert_eq!(keys(|c| c.channel[0].send = Some(SendMode::Daily)), ["channel"]);
+        assert_eq!(keys(|c| c.channel[0].hours = Some("08:00-18:00".to_owned())), ["channel"]);
+        assert!(
+            keys(|c| {
+                c.channel[0].hours = Some("08:00-18:00".to_owned());
+                c.channel.push(ChannelConfig { kind: ChannelKind::Pagerduty, ..ChannelConfig::default() });
+            })
+            .is_empty()
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::actions::act::{ActError, Done, Person, reason};
 use crate::actions::plan::{PLANNED_STATES, approvable, approve, item_ids, not_ended};
-use crate::actions::{ack, assign, class, dismiss, name, note, resume, silence};
+use crate::actions::{ack, assign, class, dismiss, intent, name, note, resume, silence};
 use crate::console::access::person_name::person_name;
 use crate::console::acts::ask::{allowed, matchers, values};
 use crate::console::acts::done;
@@ -98,6 +98,14 @@ async fn perform(
         ActKind::Resume => resume::resume_scope(ledger, value(form, "scope"), why, by).await?.into(),
         ActKind::Retry => planned(console, ledger, form, ids, &by).await?,
         ActKind::Apply => applied(ledger, form, why, &by).await?,
+        ActKind::Abandon => {
+            let projects = console.setup().projects.iter().map(|project| project.name.clone()).collect();
+            intent::abandon_intent(ledger, projects, value(form, "intent"), why, &by).await?.into()
+        }
+        ActKind::Cancel if !value(form, "intent").is_empty() => {
+            let id = value(form, "intent");
+            intent::cancel_intent(ledger, id, &format!("intent {id}"), &by).await?.into()
+        }
         ActKind::Cancel => {
             let plan = value(form, "plan");
             let ended = cancel_plan(ledger, plan, &by.name, by.now).await;

@@ -17,6 +17,7 @@ use crate::report::filter::Filter;
 use crate::report::rows::{GroupRow, ItemRow};
 use crate::report::store::{group_named, groups, items, items_by_id};
 use crate::reprocess::plans::draft::Draft;
+use crate::reprocess::store::intent;
 use crate::reprocess::store::named::short;
 use crate::triage::silence::Matcher;
 use crate::triage::store::silence::Covered;
@@ -40,6 +41,7 @@ struct Question {
     into: Option<GroupRow>,
     items: Vec<ItemRow>,
     plan: Option<PlanAsked>,
+    intent: Option<IntentAsked>,
     /// What a group may be said to be; empty where that is not asked.
     classes: &'static [&'static str],
     covered: Option<Vec<Covered>>,
@@ -66,6 +68,16 @@ struct PlanAsked {
     items: u32,
     posts: u64,
     credits: Option<f64>,
+}
+
+/// The intent that is ended.
+#[derive(Serialize)]
+struct IntentAsked {
+    short: String,
+    state: String,
+    project: String,
+    group_id: String,
+    items: u64,
 }
 
 /// Asks.
@@ -144,6 +156,7 @@ fn question(desk: &Desk<'_>, kind: ActKind, query: &Pairs, form: String) -> Resu
         meaning: kind.meaning(),
         items: chosen_items(desk, kind, &ids, query)?,
         plan: plan(desk, kind, value(query, "plan"))?,
+        intent: intent(desk, value(query, "intent"))?,
         classes: if kind == ActKind::Class { Class::VARIANTS } else { &[] },
         covered,
         typed: kept(query),
@@ -160,10 +173,11 @@ fn question(desk: &Desk<'_>, kind: ActKind, query: &Pairs, form: String) -> Resu
         into,
         form,
     };
-    let needs_group =
-        !matches!(kind, ActKind::Silence | ActKind::Retry | ActKind::Apply | ActKind::Cancel | ActKind::Resume);
-    if page.groups.is_empty() && needs_group {
+    if page.groups.is_empty() && kind.needs_group() {
         return Err(PageError::Refused("choose a group first".to_owned()));
+    }
+    if kind == ActKind::Abandon && page.intent.is_none() {
+        return Err(PageError::Refused("choose a retry first".to_owned()));
     }
     desk.render("ask.html", kind.title(), "", &page)
 }
@@ -218,7 +232,7 @@ fn chosen_items(desk: &Desk<'_>, kind: ActKind, ids: &[String], query: &Pairs) -
 }
 
 fn plan(desk: &Desk<'_>, kind: ActKind, id: &str) -> Result<Option<PlanAsked>, PageError> {
-    if !matches!(kind, ActKind::Apply | ActKind::Cancel) {
+    if !matches!(kind, ActKind::Apply | ActKind::Cancel) || (kind == ActKind::Cancel && id.is_empty()) {
         return Ok(None);
     }
     let stored = plans::find(desk, id)?;
@@ -229,5 +243,21 @@ fn plan(desk: &Desk<'_>, kind: ActKind, id: &str) -> Result<Option<PlanAsked>, P
         items: draft.items,
         posts: draft.chunks.len() as u64,
         credits: draft.credits,
+    }))
+}
+
+fn intent(desk: &Desk<'_>, id: &str) -> Result<Option<IntentAsked>, PageError> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let whole = Filter::default();
+    let found = intent::get(desk.view(&whole)?.connection, id)?;
+    let intent = found.ok_or_else(|| PageError::NotFound(format!("intent {id:?}")))?;
+    Ok(Some(IntentAsked {
+        short: short(&intent.intent_id),
+        state: intent.state.to_string(),
+        items: intent.items.len() as u64,
+        project: intent.project,
+        group_id: intent.group_id,
     }))
 }

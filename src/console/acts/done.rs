@@ -115,7 +115,8 @@ fn what(row: &AuditRow) -> String {
         "rename" => "renamed",
         "merge" => "merged",
         "reprocess apply" => "approved plan",
-        "reprocess cancel" => "cancelled plan",
+        "reprocess cancel" => "cancelled",
+        "reprocess give-up" => "abandoned the retry",
         "reprocess resume" => "resumed retries of",
         other => other,
     };

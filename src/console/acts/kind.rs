@@ -32,8 +32,10 @@ pub(crate) enum ActKind {
     Retry,
     /// Submit a plan.
     Apply,
-    /// Cancel a plan.
+    /// Cancel a plan, or an intent that was not sent.
     Cancel,
+    /// End an intent whose outcome cannot be determined.
+    Abandon,
     /// Resume retries that were held.
     Resume,
 }
@@ -63,7 +65,8 @@ impl ActKind {
             Merge => "Merge",
             Retry => "Plan a retry",
             Apply => "Submit",
-            Cancel => "Cancel the plan",
+            Cancel => "Cancel",
+            Abandon => "Abandon the retry",
             Resume => "Resume retries",
         }
     }
@@ -90,13 +93,21 @@ impl ActKind {
             Retry => "Creates a plan with its cost. Nothing is submitted yet.",
             Apply => "The items are checked again and submitted. This costs credits.",
             Cancel => "Items that are not submitted yet will not be submitted.",
+            Abandon => {
+                "Its items without an outcome can be retried again. If LlamaCloud did process them, a retry is billed again."
+            }
             Resume => "Retries resume with one item.",
         }
     }
 
     /// Whether it spends credits or leads to it.
     pub(crate) fn is_retry(self) -> bool {
-        matches!(self, Retry | Apply | Cancel | Resume)
+        matches!(self, Retry | Apply | Cancel | Abandon | Resume)
+    }
+
+    /// Whether it is always done to a group.
+    pub(crate) fn needs_group(self) -> bool {
+        !matches!(self, Silence | Retry | Apply | Cancel | Abandon | Resume)
     }
 
     /// Whether it may be done to several groups at once.
@@ -106,7 +117,7 @@ impl ActKind {
 
     /// Whether a reason has to be given.
     pub(crate) fn needs_reason(self) -> bool {
-        matches!(self, Silence | Dismiss | Undismiss | Class | Apply | Resume)
+        matches!(self, Silence | Dismiss | Undismiss | Class | Apply | Abandon | Resume)
     }
 
     /// Whether its effects are shown before it can be done.

@@ -7,6 +7,7 @@ use crate::console::desk::{Desk, Paging, ROWS, offset, page_of};
 use crate::console::error::PageError;
 use crate::console::pages::{Pairs, value};
 use crate::model::class::Class;
+use crate::model::item::Kind;
 use crate::report::filter::Filter;
 use crate::report::question::Question;
 use crate::report::rows::GroupRow;
@@ -121,7 +122,7 @@ fn choices(query: &Pairs, projects: &[String]) -> Vec<Choice> {
     vec![
         choice("state", "State", states),
         choice("class", "Class", words(("", "any"), Class::VARIANTS)),
-        choice("kind", "Kind", words(("", "any"), &["failed", "skipped"])),
+        choice("kind", "Kind", words(("", "any"), Kind::VARIANTS)),
         choice("project", "Project", words(("", "any"), &names)),
         choice("since", "Failed in", since.map(|(value, label)| (value.to_owned(), label.to_owned())).to_vec()),
         choice("sort", "Order", sorts.collect()),

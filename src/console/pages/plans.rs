@@ -8,9 +8,13 @@ use serde::Serialize;
 use crate::console::desk::{Desk, Paging, ROWS, offset, page_of};
 use crate::console::error::PageError;
 use crate::console::pages::Pairs;
+use crate::ledger::Connection;
 use crate::report::filter::Filter;
+use crate::reprocess::intents::end::cannot_give_up;
 use crate::reprocess::plans::draft::{Draft, DraftExclusion};
 use crate::reprocess::plans::execute::result_by_now;
+use crate::reprocess::protocol::intent::IntentState;
+use crate::reprocess::store::intent::Intent;
 use crate::reprocess::store::named::{self, short};
 use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::reprocess::store::{attempt, intent};
@@ -20,6 +24,8 @@ const MOST: usize = 20;
 
 #[derive(Serialize)]
 struct Plans {
+    /// Retries that are not over, whoever asked for them.
+    under_way: Vec<IntentLine>,
     plans: Vec<PlanLine>,
     paging: Paging,
 }
@@ -69,11 +75,20 @@ struct Reason {
 
 #[derive(Serialize)]
 struct IntentLine {
+    intent_id: String,
+    short: String,
+    project: String,
+    group_id: String,
+    actor: String,
     state: String,
     items: u64,
     outcomes: Vec<(String, u32)>,
     created_at: Timestamp,
     error: Option<String>,
+    /// Whether the visitor may cancel it, because nothing of it was sent.
+    may_cancel: bool,
+    /// Whether the visitor may end it, because its outcome cannot be determined.
+    may_abandon: bool,
 }
 
 /// Makes the list.
@@ -82,10 +97,18 @@ struct IntentLine {
 /// The ledger cannot be read.
 pub(crate) fn list(desk: &Desk<'_>, query: &Pairs) -> Result<String, PageError> {
     let (page, whole) = (page_of(query), Filter::default());
-    let plans = plan::newest(desk.view(&whole)?.connection, ROWS, offset(page))?;
+    let view = desk.view(&whole)?;
+    let plans = plan::newest(view.connection, ROWS, offset(page))?;
     let paging = Paging::new(page, plans.len() as u64, None, &[]);
     let plans = plans.iter().map(|plan| Ok(line(plan, Draft::of(plan)?.items, desk.now)));
-    desk.render("plans.html", "Plans", "Plans", &Plans { plans: plans.collect::<Result<_, PageError>>()?, paging })
+    let unsettled = if page == 1 { intent::unsettled(view.connection)? } else { Vec::new() };
+    let under_way = unsettled.iter().rev().take(MOST).map(|intent| intent_line(desk, view.connection, intent));
+    let lists = Plans {
+        under_way: under_way.collect::<Result<_, _>>()?,
+        plans: plans.collect::<Result<_, PageError>>()?,
+        paging,
+    };
+    desk.render("plans.html", "Plans", "Plans", &lists)
 }
 
 fn line(plan: &StoredPlan, items: u32, now: Timestamp) -> PlanLine {
@@ -141,13 +164,7 @@ pub(crate) fn show(desk: &Desk<'_>, id: &str) -> Result<String, PageError> {
     let mut draft = Draft::of(&stored)?;
     let mut intents = Vec::new();
     for intent in intent::of_plan(view.connection, &stored.plan_id)?.into_iter().take(MOST) {
-        intents.push(IntentLine {
-            outcomes: attempt::outcomes(view.connection, &intent.intent_id)?,
-            state: intent.state.to_string(),
-            items: intent.items.len() as u64,
-            created_at: intent.created_at,
-            error: intent.error.clone().filter(|_| intent.batch_ids.is_empty()),
-        });
+        intents.push(intent_line(desk, view.connection, &intent)?);
     }
     let stands = stands(&stored, desk.now);
     let page = Page {
@@ -161,6 +178,25 @@ pub(crate) fn show(desk: &Desk<'_>, id: &str) -> Result<String, PageError> {
         draft,
     };
     desk.render("plan.html", &format!("Plan {}", page.plan.short), "Plans", &page)
+}
+
+fn intent_line(desk: &Desk<'_>, connection: &Connection, intent: &Intent) -> Result<IntentLine, PageError> {
+    let is_configured = desk.console.setup().projects.iter().any(|project| project.name == intent.project);
+    let may_retry = desk.visitor.may_retry();
+    Ok(IntentLine {
+        outcomes: attempt::outcomes(connection, &intent.intent_id)?,
+        intent_id: intent.intent_id.clone(),
+        short: short(&intent.intent_id),
+        project: intent.project.clone(),
+        group_id: intent.group_id.clone(),
+        actor: intent.actor.clone(),
+        state: intent.state.to_string(),
+        items: intent.items.len() as u64,
+        created_at: intent.created_at,
+        error: intent.error.clone().filter(|_| intent.batch_ids.is_empty()),
+        may_cancel: may_retry && intent.state == IntentState::Planned,
+        may_abandon: may_retry && cannot_give_up(intent, is_configured, desk.now).is_none(),
+    })
 }
 
 fn chunks(draft: &Draft) -> Vec<ChunkLine> {

@@ -105,6 +105,43 @@ fn names_without_quotes_are_learned_from_several_messages() {
 }
 
 #[test]
+fn the_more_words_two_messages_share_the_less_it_takes_to_join_them() {
+    one_group(&[
+        "lease of the north belt was not renewed before the shift ended in hall 3",
+        "lease of the second belt was not renewed before the shift ended in hall 4",
+    ]);
+    one_group(&[
+        "belt orchid in hall north could not be started by tundra because the tray was open",
+        "belt bramble in hall south could not be started by lagoon because the tray was open",
+    ]);
+    all_apart(&["the north belt was open", "the second belt was open", "the orchid belt was open"]);
+}
+
+#[test]
+fn what_may_be_the_reason_keeps_long_sentences_apart() {
+    let sentence =
+        |end: &str| format!("belt 3 was taken out of the hall by the night shift because it ran low on {end}");
+    all_apart(&[&sentence("memory"), &sentence("space")]);
+    let sentence = |state: &str| format!("belt 3 of the hall was found in state {state} by the night shift on its way");
+    all_apart(&[&sentence("MOVING"), &sentence("WAITING")]);
+    let sentence = |verb: &str| format!("belt 3 of the hall was {verb} by the night shift on its way to the gate");
+    all_apart(&[&sentence("refused"), &sentence("locked"), &sentence("not seen")]);
+}
+
+#[test]
+fn what_was_done_about_it_makes_no_difference() {
+    one_group(&[
+        "feeder lost the sheet",
+        "feeder lost the sheet, ignoring",
+        "feeder lost the sheet; retrying in 5 s",
+        "feeder lost the sheet after 3.5 s",
+        "2026-03-01T10:11:12Z WARN [feed-7] lab.feed.Tray - feeder lost the sheet",
+        "2026-03-01 10:11:12,123 ERROR lab.feed: feeder lost the sheet",
+    ]);
+    all_apart(&["feeder lost the sheet", "feeder lost the sheet, tray missing", "feeder lost the sheet after a jam"]);
+}
+
+#[test]
 fn file_names_with_spaces_and_no_quotes_are_names_from_their_first_word_on() {
     one_group(&[
         "Signature missing in minutes.docx, page 3",
@@ -192,6 +229,9 @@ fn a_class_around_a_code_makes_no_difference() {
 fn a_quoted_reason_counts_without_a_word_of_failure_in_it() {
     all_apart(&["Feeding failed: \"out of paper\"", "Feeding failed: \"belt in motion\"", "Fehler: „Band im Lauf“"]);
     all_apart(&["LabError: (1045, \"belt in motion\")", "LabError: (1045, \"tray not in place\")"]);
+    all_apart(&["feeder said: \"come later\"", "feeder said: \"tray open\"", "feeder said: \"belt in motion\""]);
+    all_apart(&["feeder replied 'tray open' and left", "feeder replied 'belt in motion' and left"]);
+    one_group(&["The model said: \"Sure, here is a tray\"", "The model said: \"Paper of March\""]);
     all_apart(&[r#"{"failed_trays":{"3":"belt in motion"}}"#, r#"{"failed_trays":{"3":"tray not in place"}}"#]);
     one_group(&["Feeding failed: 'tray 7'", "Feeding failed: 'Plan B'", "Feeding failed: 'x.pdf'"]);
 }
@@ -226,11 +266,6 @@ fn a_status_at_the_beginning_is_kept_and_a_count_is_not() {
     one_group(&["404 pages lost", "412 pages lost"]);
     one_group(&["500 / 600 pages done", "501 / 600 pages done"]);
     one_group(&["[103] layout service", "[77] layout service"]);
-}
-
-#[test]
-fn a_success_status_shows_that_a_place_is_a_log_field() {
-    one_group(&["served GET in zone a, status: 200 len: 17", "served GET in zone a, status: 404 len: 9"]);
 }
 
 #[test]

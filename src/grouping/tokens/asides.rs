@@ -7,6 +7,10 @@ use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape};
 
 /// Tokens in one bracket, at most.
 const BRACKET: usize = 12;
+/// Tokens of what was done about it, at most.
+const OUTCOME: usize = 5;
+/// Words of a sentence that says enough without the class before it.
+const SENTENCE: usize = 5;
 /// Words that may name the data in a bracket, at most.
 const NAMING: usize = 3;
 
@@ -15,6 +19,7 @@ pub(crate) fn drop_asides(text: &[u8], tokens: &mut Vec<Token>) {
     drop_data(text, tokens);
     drop_last_place(tokens);
     drop_wrapper(text, tokens);
+    drop_outcome(text, tokens);
     let prefix = log_prefix(text, tokens);
     if prefix > 0 && tokens[prefix..].iter().filter(|token| token.is_word()).count() >= 2 {
         tokens.drain(..prefix);
@@ -49,14 +54,18 @@ fn drop_data(text: &[u8], tokens: &mut Vec<Token>) {
     }
 }
 
-fn is_data(text: &[u8], tokens: &[Token], bracket: Range<usize>) -> bool {
-    let inside = &tokens[bracket.start + 1..bracket.end];
-    let speaks = |token: &Token| match token.part {
+/// Whether a token says what went wrong.
+fn speaks(text: &[u8], token: &Token) -> bool {
+    match token.part {
         TokenKind::Word(WordShape::Code | WordShape::Status | WordShape::Dense) => true,
         TokenKind::Word(_) => lexicon::is_fault(word(text, token)),
         TokenKind::Slot | TokenKind::Punct => false,
-    };
-    if inside.iter().any(speaks) {
+    }
+}
+
+fn is_data(text: &[u8], tokens: &[Token], bracket: Range<usize>) -> bool {
+    let inside = &tokens[bracket.start + 1..bracket.end];
+    if inside.iter().any(|token| speaks(text, token)) {
         return false;
     }
     let words = inside.iter().filter(|token| token.is_word()).count();
@@ -83,15 +92,37 @@ fn drop_last_place(tokens: &mut Vec<Token>) {
     }
 }
 
-/// `BadRequestError: Error code: 400 …`: a class around a code, which says more.
+/// `BadRequestError: Error code: 400 …`, `worker-3: lab.TornPageError: …`: the name of a class, program or host before a code
+/// or class, which says more.
 fn drop_wrapper(text: &[u8], tokens: &mut Vec<Token>) {
     let is_code = |token: &Token| matches!(token.part, TokenKind::Word(WordShape::Code | WordShape::Status));
-    if let [class, colon, rest @ ..] = &tokens[..]
-        && colon.is_punct(b':')
-        && lexicon::is_exception(word(text, class))
-        && rest.iter().any(is_code)
-    {
+    let [name, colon, rest @ ..] = &tokens[..] else { return };
+    let is_name = name.is_slot() || !is_code(name) && lexicon::is_free(word(text, name));
+    let is_sentence = rest.iter().filter(|token| token.is_word()).count() >= SENTENCE;
+    let is_wrapper = lexicon::is_exception(word(text, name)) && (is_sentence || rest.iter().any(is_code))
+        || is_name && rest.first().is_some_and(|class| lexicon::is_exception(word(text, class)));
+    if colon.is_punct(b':') && is_wrapper {
         tokens.drain(..2);
+    }
+}
+
+/// `…, retrying in 5 s`, `… after 3 s`: what was done about it, or how long it took, behind a sentence.
+fn drop_outcome(text: &[u8], tokens: &mut Vec<Token>) {
+    let is_outcome = |at: usize| {
+        let [mark, rest @ ..] = &tokens[at..] else { return false };
+        let first = rest.first().map_or(b"" as &[u8], |first| word(text, first));
+        let acts = mark.part == TokenKind::Punct
+            && matches!(mark.hash as u8, b',' | b';' | b'-')
+            && first.ends_with(b"ing")
+            && !rest.iter().any(|token| speaks(text, token));
+        let took = matches!(word(text, mark), b"after") && matches!(rest, [time] if time.kinds == Kinds::DURATION);
+        acts || took
+    };
+    let reach = tokens.len().saturating_sub(OUTCOME);
+    if let Some(at) = (reach.max(1)..tokens.len()).find(|&at| is_outcome(at))
+        && tokens[..at].iter().filter(|token| token.is_word()).count() >= 3
+    {
+        tokens.truncate(at);
     }
 }
 
@@ -113,12 +144,26 @@ fn log_prefix(text: &[u8], tokens: &[Token]) -> usize {
             1
         } else if timed && let Some(place) = place_in_source(rest) {
             place
+        } else if timed && is_logger(text, rest) {
+            1
         } else {
             break;
         };
         at += length;
     }
     if timed { at } else { 0 }
+}
+
+/// `app.render -`, `worker-3:`: the name of a logger, thread or program behind the time.
+fn is_logger(text: &[u8], tokens: &[Token]) -> bool {
+    let [name, mark, ..] = tokens else { return false };
+    let is_marked = mark.is_punct(b':') || mark.is_punct(b'-');
+    match name.part {
+        TokenKind::Slot => is_marked,
+        TokenKind::Word(WordShape::Ident) => is_marked || word(text, name).contains(&b'.'),
+        TokenKind::Word(WordShape::Code | WordShape::Status | WordShape::Dense) | TokenKind::Punct => false,
+        TokenKind::Word(_) => is_marked && lexicon::is_free(word(text, name)),
+    }
 }
 
 fn is_time(token: &Token) -> bool {
@@ -179,7 +224,8 @@ fn is_uptime(text: &[u8], token: &Token) -> bool {
 /// What a bracket in front of a message holds: a time, a level, or, behind a time, a process or thread.
 fn is_header(text: &[u8], inside: &[Token], timed: bool) -> bool {
     let is_coded = |token: &Token| matches!(token.part, TokenKind::Word(WordShape::Code | WordShape::Status));
-    let speaks = |token: &Token| is_time(token) || timed && token.is_slot() || List::Levels.has(word(text, token));
+    let is_name = |token: &Token| token.is_slot() || token.part == TokenKind::Word(WordShape::Ident);
+    let speaks = |token: &Token| is_time(token) || timed && is_name(token) || List::Levels.has(word(text, token));
     !inside.iter().any(is_coded) && (inside.iter().any(speaks) || inside.len() == 1 && is_uptime(text, &inside[0]))
 }
 

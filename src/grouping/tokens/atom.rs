@@ -288,6 +288,12 @@ fn clock_or_address(bytes: &[u8]) -> Option<Kinds> {
     if bytes.len() > 64 {
         return None;
     }
+    if let Some((address, port)) = bytes.split_at_checked(bytes.iter().rposition(|&byte| byte == b':').unwrap_or(0))
+        && word_shape::is_ipv4(address, &word_shape::census(address))
+        && port[1..].iter().all(u8::is_ascii_digit)
+    {
+        return Some(Kinds::HOST);
+    }
     let (mut groups, mut width, mut digits_only, mut longest) = (1usize, 0usize, true, 0usize);
     for &byte in bytes {
         match byte {

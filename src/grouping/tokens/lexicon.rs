@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum List {
+    Grammar,
     Vocabulary,
     Faults,
     DenseFaults,
@@ -117,13 +118,20 @@ pub(crate) fn is_plural_entity(word: &[u8]) -> bool {
         || stem.strip_suffix(b"ie").is_some_and(|stem| List::Entities.knows(&[stem, b"y"].concat()))
 }
 
+/// Whether a word is of the common language of messages, which is seldom data.
+pub(crate) fn is_common(word: &[u8]) -> bool {
+    List::Vocabulary.knows(word) || List::Grammar.knows(word)
+}
+
 /// Whether a word is no part of the language of messages: a name, a noun of another trade, a value.
 pub(crate) fn is_free(word: &[u8]) -> bool {
     word.len() > 24
-        || !List::Vocabulary.knows(word)
-            && !List::Entities.knows(word)
-            && !parts(word).any(is_fault)
-            && !has_verb_ending(word)
+        || !is_common(word) && !List::Entities.knows(word) && !parts(word).any(is_fault) && !has_verb_ending(word)
+}
+
+/// Whether another word may stand in the place of this one: it says nothing of what is wrong, and no sentence is built on it.
+pub(crate) fn may_vary(word: &[u8]) -> bool {
+    word.len() > 24 || !List::Grammar.knows(word) && !parts(word).any(is_fault)
 }
 
 /// Whether the word says that something is wrong, in one of the languages of messages.
@@ -172,7 +180,9 @@ pub(crate) fn explains(key: &[u8]) -> bool {
 /// `decrypted`, `rendering`, `unreadable`: what was done, or can or cannot be.
 pub(crate) fn has_verb_ending(word: &[u8]) -> bool {
     const ENDINGS: [&str; 9] = ["ed", "ing", "able", "ible", "tion", "sion", "ment", "ly", "ness"];
-    word.len() >= 6 && word.is_ascii() && ENDINGS.iter().any(|ending| word.ends_with(ending.as_bytes()))
+    word.len() >= 6
+        && word.iter().all(u8::is_ascii_alphabetic)
+        && ENDINGS.iter().any(|ending| word.ends_with(ending.as_bytes()))
 }
 
 /// `Exception`, `Error` and names that end so.

@@ -188,7 +188,7 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
         let ends = tokens.get(end).is_none_or(|token| token.part == TokenKind::Punct);
         let mut words = tokens[at..end].iter().filter(|token| token.is_word());
         let plain = |token: &Token| {
-            !matches!(token.part, TokenKind::Word(WordShape::Plain)) || !List::Vocabulary.knows(bytes_of(text, token))
+            !matches!(token.part, TokenKind::Word(WordShape::Plain)) || !lexicon::is_common(bytes_of(text, token))
         };
         let list = words.clone().next().is_some()
             && match items {

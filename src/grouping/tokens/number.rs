@@ -216,14 +216,11 @@ impl Scanner<'_, '_> {
             && !matches!(word, b"error" | b"response" | b"status" | b"code")
     }
 
-    /// Whether a word shaped like a code stands where codes stand: first, alone in brackets, before a colon, after `error` or `code`.
+    /// Whether a word shaped like a code stands where codes stand: first, alone in square brackets, before a colon, after `error` or `code`.
     pub(crate) fn code_may_stand(&self, end: usize, to: usize) -> bool {
         let next = self.text[..to].get(end).copied().unwrap_or(b' ');
         let Some(last) = self.out.last() else { return true };
-        if last.is_punct(b'[') && next == b']'
-            || last.is_punct(b'(') && next == b')'
-            || next == b':' && self.out.len() < 6
-        {
+        if last.is_punct(b'[') && next == b']' || next == b':' && self.out.len() < 6 {
             return true;
         }
         let mut buffer = [0u8; 24];

@@ -21,6 +21,8 @@ enum Place {
     Named,
     /// The argument of an exception, or what stands behind `failed:`.
     Argument,
+    /// What a program said: `upstream replied: …`.
+    Said,
     /// In the middle of a sentence that speaks of it.
     Inside,
     /// Anywhere else.
@@ -38,6 +40,7 @@ impl Scanner<'_, '_> {
             Place::Explains => !content.is_empty(),
             Place::Named => false,
             Place::Argument => is_reason(content) || ends_argument(&self.text[whole.end..to]) && has_words(content, 3),
+            Place::Said => is_reason(content) || has_words(content, 2),
             Place::Inside => false,
             Place::Other => {
                 is_reason(content)
@@ -57,7 +60,8 @@ impl Scanner<'_, '_> {
         if last > 0 && (token.is_punct(b':') || token.is_punct(b'=')) {
             return match word(last - 1) {
                 Some((key, _)) if lexicon::explains(key) => Place::Explains,
-                Some((key, is_code)) if is_code || is_said(key) => Place::Argument,
+                Some((key, _)) if is_saying(key) => Place::Said,
+                Some((key, is_code)) if is_code || lexicon::is_fault(key) => Place::Argument,
                 Some((key, _)) if token.is_punct(b'=') || List::Entities.knows(key) => Place::Named,
                 _ => Place::Other,
             };
@@ -75,15 +79,16 @@ impl Scanner<'_, '_> {
         }
         match word(last) {
             Some((noun, _)) if List::Entities.knows(noun) => Place::Named,
+            Some((word, _)) if is_saying(word) => Place::Said,
             Some((word, is_code)) if !is_code && !lexicon::says(word) => Place::Inside,
             _ => Place::Other,
         }
     }
 }
 
-/// `failed: …`, `upstream said: …`
-fn is_said(key: &[u8]) -> bool {
-    lexicon::is_fault(key) || matches!(key, b"said" | b"says" | b"reported" | b"reports")
+/// `said`, `replied`: a verb of saying, but not `got`, behind which stands what was found.
+fn is_saying(word: &[u8]) -> bool {
+    List::Saying.knows(word) && !List::Grammar.knows(word) && !word.eq_ignore_ascii_case(b"got")
 }
 
 /// Whether a text says that something went wrong, wherever it stands.

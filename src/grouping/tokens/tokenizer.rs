@@ -223,14 +223,7 @@ impl Scanner<'_, '_> {
     }
 }
 
-/// A quoted HTTP status with its reason, or an HTTP request line.
+/// A quoted HTTP status with its reason.
 fn says_something(content: &[u8]) -> bool {
-    match content {
-        [b'4'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ', b'A'..=b'Z', ..] => true,
-        [b'A'..=b'Z', b'A'..=b'Z', b'A'..=b'Z', ..] => {
-            let verb = content.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-            verb <= 7 && matches!(content.get(verb..verb + 2), Some([b' ', b'/' | b'h']))
-        }
-        _ => false,
-    }
+    matches!(content, [b'4'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ', b'A'..=b'Z', ..])
 }

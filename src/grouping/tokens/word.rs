@@ -157,6 +157,10 @@ impl Scanner<'_, '_> {
     fn undigited(&mut self, start: usize, end: usize, count: &Census) {
         let bytes = &self.text[start..end];
         if count.lower + count.upper == 0 && count.other == 0 {
+            // `server: _`: a value that is not set.
+            if bytes == b"_" {
+                self.slot(Kinds::EMPTY, start, end);
+            }
             return;
         }
         let look = if self.flag_stands(bytes) {

@@ -29,8 +29,11 @@ const STEPS: &[&str] = steps![
     "16-classes",
     "17-assign",
     "18-lookups",
-    "19-pager-alerts",
-    "20-incidents",
+    "19-group-lookups",
+    "20-outstanding",
+    "21-cancelled",
+    "22-pager-alerts",
+    "23-incidents",
 ];
 
 /// The newest schema this program knows.

@@ -115,7 +115,9 @@ async fn the_failures_of_a_finished_batch_are_its_files_without_a_job_and_its_fa
 
     let (mut rows, listed) = failed(&cloud, &batch).await;
     assert!(listed.complete);
-    assert_eq!((rows.len(), listed.rows, listed.unreadable), (102, 102, 1));
+    assert_eq!((rows.len(), listed.rows, listed.unreadable), (202, 202, 1));
+    assert_eq!(rows.iter().filter(|row| row.kind == Kind::Cancelled).count(), 100);
+    rows.retain(|row| row.kind == Kind::Failed);
     rows.sort_by(|a, b| a.item_id.cmp(&b.item_id));
     assert_eq!((rows[0].item_id.as_str(), rows[0].item_name.as_str()), ("dfl-0", "0.pdf"));
     assert_eq!(rows[0].message.as_deref(), Some("key llx-*** bad"));

@@ -77,7 +77,8 @@ fn is_of_kind(word: &str, kind: Kind) -> bool {
     match ItemStatus::from(word) {
         ItemStatus::Failed => kind == Kind::Failed,
         ItemStatus::Skipped => kind == Kind::Skipped,
-        ItemStatus::Unknown(_) => true,
+        ItemStatus::Cancelled => kind == Kind::Cancelled,
+        ItemStatus::Unknown(_) => kind.is_failure(),
         _ => false,
     }
 }
@@ -92,7 +93,7 @@ fn observation(wire: WireItem<'_>, kind: Kind) -> Observation {
         message: wire.error_message.and_then(WireText::into_message),
         skip_reason: match kind {
             Kind::Skipped => wire.skip_reason.and_then(WireText::into_message),
-            Kind::Failed => None,
+            _ => None,
         },
         job_id: wire.job_id.and_then(WireText::into_some_id),
         job_record_id: wire.job_record_id.and_then(WireText::into_some_id),

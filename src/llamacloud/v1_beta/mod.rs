@@ -66,6 +66,8 @@ pub(crate) async fn list_items(
     let expected = match kind {
         Kind::Failed => batch.failed_items,
         Kind::Skipped => batch.skipped_items,
+        // No batch counts them.
+        Kind::Cancelled | Kind::Overdue | Kind::Missing => None,
     };
     let paging = ListProgress::by_offset(expected).at_most(most_items(batch));
     read_items(client, &ask, limit, &FailedItems { kind }, paging, page).await

@@ -1,4 +1,5 @@
-//! The failed items of one finished batch: files that got no job, and files whose job failed.
+//! The failed items of one finished batch: files that got no job, and files whose job failed; beside them those that someone
+//! cancelled, which the same answers show.
 
 use std::collections::HashMap;
 
@@ -19,7 +20,7 @@ impl Made {
     }
 }
 
-/// Reads a finished batch: its failed items, and how the reading went.
+/// Reads a finished batch: its failed and cancelled items, and how the reading went.
 pub(crate) async fn read(
     v2: &V2,
     client: &Client,
@@ -34,7 +35,7 @@ pub(crate) async fn read(
     listed.unreadable = results.unreadable_keys.len() as u64;
     listed.why_unreadable = results.why_unreadable.clone();
     let total = results.size();
-    let Sorted { jobs, unmapped, .. } = sort(&batch, results.rows);
+    let Sorted { jobs, unmapped, never_begun } = sort(&batch, results.rows);
     let mut failed: Vec<Observation> = unmapped.into_iter().map(|mapping| unmapped_item(&batch, mapping)).collect();
     let outcomes = outcomes::read(v2, client, limit, &batch, &jobs).await?;
     add(&mut listed, &outcomes.listed);
@@ -45,6 +46,8 @@ pub(crate) async fn read(
         failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);
     }
     let (mut parsings, mut extractions) = (HashMap::new(), HashMap::new());
+    let mut cancelled: Vec<Observation> = never_begun.into_iter().map(|id| never_begun_item(&batch, id)).collect();
+    cancelled.extend(cancelled_items(&outcomes.jobs, &jobs));
     for mut job in outcomes.into_failed() {
         let Some(made) = jobs.get(&job.id) else { continue };
         if let Some(parsing) = job.parse_job_id.take() {
@@ -58,6 +61,7 @@ pub(crate) async fn read(
     if !may_change {
         listed.counted = Some(Counted { total, failed: failed.len() as u64 });
     }
+    failed.append(&mut cancelled);
     let place = names::NameSource { directory_id: batch.directory_id.as_deref(), files: total, parsings, extractions };
     names::give(v2, client, limit, &place, &mut failed, &mut listed).await;
     Ok((failed, listed))
@@ -138,6 +142,19 @@ pub(crate) fn sort(batch: &Batch, mappings: Vec<Mapping>) -> Sorted {
         }
     }
     sorted
+}
+
+/// The items whose job someone cancelled.
+fn cancelled_items<'j>(jobs: &'j [Job], made: &'j HashMap<String, Made>) -> impl Iterator<Item = Observation> + 'j {
+    let cancelled = jobs.iter().filter(|job| job.status() == ItemStatus::Cancelled);
+    let observations = cancelled.filter_map(|job| Some(made.get(&job.id)?.observations(job)));
+    observations.flatten().map(|item| Observation { kind: Kind::Cancelled, ..item })
+}
+
+/// A file that had got no job when someone cancelled the batch.
+fn never_begun_item(batch: &Batch, item_id: String) -> Observation {
+    let none = Mapping { item_id, job_id: None, product: Product::Parse, message: None };
+    Observation { kind: Kind::Cancelled, ..unmapped_item(batch, none) }
 }
 
 fn unmapped_item(batch: &Batch, mapping: Mapping) -> Observation {

@@ -111,7 +111,7 @@ impl V2 {
         kind: Kind,
         page: &mut PageOfItems<'_>,
     ) -> Result<ListResult, CloudError> {
-        if kind == Kind::Skipped || !batch.status.is_terminal() {
+        if kind != Kind::Failed || !batch.status.is_terminal() {
             return Ok(ListResult { complete: true, ..ListResult::default() });
         }
         if let Some(product) = self.single(&batch.batch_id) {

@@ -135,10 +135,10 @@ fn v2_place(id: &str) -> Option<Around> {
     V2.into_iter().find(|(prefix, _)| id.starts_with(prefix)).map(|(_, around)| around)
 }
 
-/// The list of a batch's items, of one kind where that is known. v2 has no such filter.
+/// The list of a batch's items, of one kind where that is known and one of the API's own. v2 has no such filter.
 fn push_items(link: &mut String, batch_id: &str, kind: Option<Kind>) {
     push_record(link, batch_id, ITEMS);
-    if let Some(kind) = kind.filter(|_| v2_place(batch_id).is_none()) {
+    if let Some(kind) = kind.filter(|kind| !kind.is_of_batch() && v2_place(batch_id).is_none()) {
         link.push_str("?status=");
         link.push_str(kind.as_str());
     }
@@ -213,6 +213,8 @@ mod tests {
         for (kind, batch, expected) in [
             (Some(Kind::Failed), "bjb-1", "https://a/api/v1/beta/batch-processing/bjb-1/items?status=failed"),
             (Some(Kind::Skipped), "bjb-1", "https://a/api/v1/beta/batch-processing/bjb-1/items?status=skipped"),
+            (Some(Kind::Cancelled), "bjb-1", "https://a/api/v1/beta/batch-processing/bjb-1/items?status=cancelled"),
+            (Some(Kind::Overdue), "bjb-1", "https://a/api/v1/beta/batch-processing/bjb-1/items"),
             (Some(Kind::Skipped), "bat-1", "https://a/api/v2/batches/bat-1?expand=results"),
             (None, "bjb-1", "https://a/api/v1/beta/batch-processing/bjb-1/items"),
         ] {

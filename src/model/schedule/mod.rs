@@ -5,7 +5,9 @@
 //! a time of day that a zone skips happens right after the gap, one that it repeats happens once.
 
 pub(crate) mod cron;
+pub(crate) mod overdue;
 pub(crate) mod quiet;
+pub(crate) mod send_window;
 #[cfg(test)]
 mod tests;
 

@@ -21,11 +21,11 @@ impl QuietHours {
     /// Anything else, and two equal times; the message says what is allowed.
     pub fn parse(text: &str) -> Result<QuietHours, ScheduleError> {
         let (from, to) = text.split_once('-').ok_or_else(|| {
-            ScheduleError(format!("\"{text}\" are not valid quiet hours: write start and end, such as \"22:00-07:00\""))
+            ScheduleError(format!("\"{text}\" are no valid hours: write start and end, such as \"22:00-07:00\""))
         })?;
         let (from, to) = (time_of_day(from.trim())?, time_of_day(to.trim())?);
         if from == to {
-            return Err(ScheduleError(format!("the quiet hours \"{text}\" are empty: from and to must differ")));
+            return Err(ScheduleError(format!("the hours \"{text}\" are empty: from and to must differ")));
         }
         Ok(QuietHours { from, to })
     }
@@ -36,6 +36,11 @@ impl QuietHours {
     pub fn contain(&self, now: Timestamp, zone: &TimeZone) -> bool {
         let shown = zone.to_datetime(now).time();
         if self.from < self.to { self.from <= shown && shown < self.to } else { self.from <= shown || shown < self.to }
+    }
+
+    /// Whether hours that contain this time began on the day before.
+    pub(crate) fn began_yesterday(&self, shown: Time) -> bool {
+        self.from > self.to && shown < self.to
     }
 
     /// When they end next after `now`; none where the calendar ends.

@@ -7,6 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::config::channel::Method;
 use crate::model::host::{is_loopback, with_port};
 use crate::model::text::cut_end;
 use crate::notify::error::{NotifyError, peer_text};
@@ -80,17 +81,36 @@ impl Http {
     }
 
     /// Posts JSON. Any status is an answer; only the lack of one is an error.
-    pub(crate) async fn post(
+    pub(crate) async fn post(&self, body: String, headers: &[(&str, String)]) -> Result<HttpResponse, NotifyError> {
+        self.send(Method::Post, "application/json", body, headers).await
+    }
+
+    /// Sends a body. Any status is an answer; only the lack of one is an error.
+    pub(crate) async fn send(
         &self,
+        method: Method,
+        content_type: &str,
         body: String,
-        headers: &[(&'static str, String)],
+        headers: &[(&str, String)],
     ) -> Result<HttpResponse, NotifyError> {
-        let mut request = self.client.post(self.url.clone()).header("content-type", "application/json").body(body);
+        let method = match method {
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+        };
+        let mut request = self.client.request(method, self.url.clone()).header("content-type", content_type).body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
         }
         let response = request.send().await.map_err(|error| self.no_answer(error))?;
         Ok(read(response).await)
+    }
+
+    /// Posts a form; the body of the answer comes as it is, too. The error says why there is no answer.
+    pub(crate) async fn post_form(&self, fields: &[(&str, &str)]) -> Result<(HttpResponse, Vec<u8>), String> {
+        let mut response = self.client.post(self.url.clone()).form(fields).send().await.map_err(reason)?;
+        let (bytes, complete) = read_body(&mut response).await;
+        Ok((answer(&response, &bytes, complete), bytes))
     }
 
     /// Asks the host for its front page, which proves the name, the way and the certificate and sends nothing.
@@ -172,15 +192,25 @@ impl HttpResponse {
 
 /// Reads what there is of an answer.
 pub(crate) async fn read(mut response: reqwest::Response) -> HttpResponse {
-    let mut answer = HttpResponse {
+    let (bytes, complete) = read_body(&mut response).await;
+    answer(&response, &bytes, complete)
+}
+
+fn answer(response: &reqwest::Response, body: &[u8], complete: bool) -> HttpResponse {
+    let whole = secrets::mask(&String::from_utf8_lossy(body)).into_owned();
+    HttpResponse {
         status: response.status().as_u16(),
         retry_after: retry_after(response.headers()),
-        body: String::new(),
-        complete: false,
-    };
+        body: cut_end(&whole, ANSWER).into_owned(),
+        complete,
+    }
+}
+
+/// The body as far as it is needed, and whether it came to its end or was cut here.
+async fn read_body(response: &mut reqwest::Response) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     // The rest of a longer body is not needed.
-    answer.complete = loop {
+    let complete = loop {
         match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) => break true,
@@ -191,9 +221,7 @@ pub(crate) async fn read(mut response: reqwest::Response) -> HttpResponse {
             break true;
         }
     };
-    let whole = secrets::mask(&String::from_utf8_lossy(&bytes)).into_owned();
-    answer.body = cut_end(&whole, ANSWER).into_owned();
-    answer
+    (bytes, complete)
 }
 
 /// Seconds, or a date, which is measured from the answer's own date so that no clock is needed here.

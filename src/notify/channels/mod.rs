@@ -3,6 +3,7 @@
 pub(crate) mod email;
 pub(crate) mod file;
 pub(crate) mod http;
+pub(crate) mod oauth2;
 pub(crate) mod pagerduty;
 pub(crate) mod slack;
 pub(crate) mod smtp;

@@ -45,7 +45,9 @@ async fn rounds<S: DigestSender>(ledger: Ledger, channels: Vec<Arc<S>>, hours: D
     while stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
         let now = hours.now.checked_add(began.elapsed()).unwrap_or(hours.now);
         let page_only = hours.quiet.is_some_and(|quiet| quiet.contain(now, &hours.zone));
-        if let Err(error) = deliver(&ledger, &channels, Round { now, page_only, patience: PATIENCE }).await {
+        if let Err(error) =
+            deliver(&ledger, &channels, Round { now, page_only, by_hand: false, patience: PATIENCE }).await
+        {
             error!("cannot deliver digests: {error:#}");
         }
     }

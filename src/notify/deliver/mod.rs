@@ -22,6 +22,7 @@ use crate::measures::MEASURES;
 use crate::notify::Channel;
 use crate::notify::delivery::DeliveryFacts;
 use crate::notify::outbox::{DeliveryResult, Fate};
+use crate::notify::render::words::headline;
 use crate::notify::store_delivery::{self, Claimed};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::Tier;
@@ -49,6 +50,16 @@ pub(crate) trait DigestSender: Send + Sync + 'static {
     /// Channel name.
     fn name(&self) -> &str;
 
+    /// Whether it is sent to now.
+    fn is_open(&self, _now: Timestamp) -> bool {
+        true
+    }
+
+    /// Whether what was decided then waits for the daily digest. `scheduled`: it is, or includes, one.
+    fn waits_for_daily(&self, _scheduled: bool, _created_at: Timestamp, _now: Timestamp) -> bool {
+        false
+    }
+
     /// Sends the content once.
     fn send(&self, content: &Digest, this: Try) -> impl Future<Output = DeliveryResult> + Send;
 }
@@ -56,6 +67,14 @@ pub(crate) trait DigestSender: Send + Sync + 'static {
 impl DigestSender for Channel {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.hours.are_open(now)
+    }
+
+    fn waits_for_daily(&self, scheduled: bool, created_at: Timestamp, now: Timestamp) -> bool {
+        self.hours.wait_for_daily(scheduled, created_at, now)
     }
 
     async fn send(&self, content: &Digest, this: Try) -> DeliveryResult {
@@ -106,6 +125,8 @@ pub(crate) struct Round {
     pub now: Timestamp,
     /// Quiet hours: only paging deliveries go out.
     pub page_only: bool,
+    /// A person asks: the hours of channels do not count.
+    pub by_hand: bool,
     /// How long the caller waits; a service a little, a command until all is done.
     pub patience: Duration,
 }
@@ -159,8 +180,16 @@ async fn drain<S: DigestSender>(
 ) -> Result<DeliverySummary, LedgerError> {
     let mut summary = DeliverySummary::default();
     loop {
-        let (name, now) = (channel.name().to_owned(), later(round.now, began));
-        let claimed = ledger.write(move |tx| store_delivery::claim(tx, &name, round.page_only, now)).await?;
+        let now = later(round.now, began);
+        if !round.by_hand && !channel.is_open(now) {
+            return Ok(summary);
+        }
+        let asked = Arc::clone(&channel);
+        let claim = move |tx: &crate::ledger::Transaction<'_>| {
+            let waits = |scheduled, created_at| !round.by_hand && asked.waits_for_daily(scheduled, created_at, now);
+            store_delivery::claim(tx, asked.name(), round.page_only, waits, now)
+        };
+        let claimed = ledger.write(claim).await?;
         let Some(claimed) = claimed else {
             return Ok(summary);
         };
@@ -237,7 +266,8 @@ async fn record(
     answer: DeliveryResult,
     now: Timestamp,
 ) -> Result<Fate, LedgerError> {
-    ledger.write(move |tx| store_delivery::record(tx, &claimed, &answer, now)).await
+    let missed = headline(&claimed.content);
+    ledger.write(move |tx| store_delivery::record(tx, &claimed, &answer, &missed, now)).await
 }
 
 impl DeliverySummary {

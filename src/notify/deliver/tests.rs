@@ -19,6 +19,10 @@ struct FakeChannel {
     got: Mutex<Vec<(Digest, Try)>>,
     /// Waits for this before it answers.
     gate: Option<Notify>,
+    /// Its hours begin then.
+    opens: Option<Timestamp>,
+    /// Its daily digest is due then.
+    daily: Option<Timestamp>,
 }
 
 impl FakeChannel {
@@ -28,6 +32,8 @@ impl FakeChannel {
             answers: Mutex::new(answers.into_iter().collect()),
             got: Mutex::default(),
             gate: None,
+            opens: None,
+            daily: None,
         })
     }
 
@@ -39,6 +45,14 @@ impl FakeChannel {
 impl DigestSender for FakeChannel {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.opens.is_none_or(|opens| opens <= now)
+    }
+
+    fn waits_for_daily(&self, scheduled: bool, _: Timestamp, now: Timestamp) -> bool {
+        !scheduled && self.daily.is_some_and(|daily| now < daily)
     }
 
     async fn send(&self, content: &Digest, this: Try) -> DeliveryResult {
@@ -93,7 +107,7 @@ impl DeliveryFixture {
     }
 
     async fn round(&self, channels: &[Arc<FakeChannel>], now: Timestamp, page_only: bool) -> DeliverySummary {
-        let round = Round { now, page_only, patience: Duration::from_secs(30) };
+        let round = Round { now, page_only, by_hand: false, patience: Duration::from_secs(30) };
         deliver(&self.ledger, channels, round).await.unwrap()
     }
 
@@ -117,6 +131,47 @@ async fn a_delivery_is_sent_once() {
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
     assert_eq!(world.states().await, ["D-20260601-01.mail sent 1"]);
     assert_eq!(mail.got().len(), 1);
+}
+
+#[tokio::test]
+async fn what_comes_outside_the_hours_of_a_channel_waits_for_them_and_is_sent_as_one() {
+    let world = DeliveryFixture::new().await;
+    let closed = Arc::into_inner(FakeChannel::new("mail", [])).unwrap();
+    let mail = Arc::new(FakeChannel { opens: Some(t(5)), ..closed });
+    let chat = FakeChannel::new("chat", []);
+    let both = [Arc::clone(&mail), Arc::clone(&chat)];
+    for (n, page) in [(1, false), (2, true)] {
+        world.enqueue(n, &["mail", "chat"], page).await;
+        assert_eq!(world.deliver(&both, i64::from(n) + 1).await.sent, 1, "the other has no hours");
+    }
+    assert!(mail.got().is_empty());
+    assert_eq!(world.deliver(&both, 5).await.sent, 1);
+    let got = mail.got();
+    let groups: Vec<&str> = got[0].0.changes.iter().map(|entry| entry.group_id.as_str()).collect();
+    assert_eq!((got.len(), groups.len()), (1, 2), "{groups:?}");
+    world.enqueue(6, &["mail"], false).await;
+    let closed = Arc::into_inner(FakeChannel::new("mail", [])).unwrap();
+    let closed = Arc::new(FakeChannel { opens: Some(t(99)), ..closed });
+    let round = Round { now: t(6), page_only: false, by_hand: true, patience: Duration::from_secs(30) };
+    assert_eq!(deliver(&world.ledger, &[closed], round).await.unwrap().sent, 1);
+}
+
+#[tokio::test]
+async fn a_daily_channel_gets_its_news_with_the_daily_digest_or_by_hand() {
+    let world = DeliveryFixture::new().await;
+    let daily = |at| {
+        let channel = Arc::into_inner(FakeChannel::new("mail", [])).unwrap();
+        Arc::new(FakeChannel { daily: Some(at), opens: Some(t(0)), ..channel })
+    };
+    let mail = daily(t(9));
+    world.enqueue(1, &["mail"], true).await;
+    world.enqueue(2, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 8).await.sent, 0);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 9).await.sent, 1);
+    assert_eq!(mail.got()[0].0.changes.len(), 2);
+    world.enqueue(10, &["mail"], false).await;
+    let round = Round { now: t(10), page_only: false, by_hand: true, patience: Duration::from_secs(30) };
+    assert_eq!(deliver(&world.ledger, &[daily(t(99))], round).await.unwrap().sent, 1);
 }
 
 #[tokio::test]
@@ -153,7 +208,8 @@ async fn a_crash_between_sending_and_recording_sends_the_same_again_as_uncertain
     let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
     // The process dies after the claim was committed: no one records anything.
-    let claimed = world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
+    let claimed =
+        world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, |_, _| false, t(2))).await.unwrap().unwrap();
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
     assert_eq!(recover(&world.ledger, t(4)).await.unwrap(), 1);
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 4).await.sent, 1);
@@ -167,7 +223,7 @@ async fn a_lease_that_ran_out_is_taken_over_even_without_a_restart() {
     let world = DeliveryFixture::new().await;
     let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
-    world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
+    world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, |_, _| false, t(2))).await.unwrap().unwrap();
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 16).await.sent, 0);
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 17).await.sent, 1);
     assert!(mail.got()[0].1.uncertain);
@@ -244,7 +300,7 @@ async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_
     let world = DeliveryFixture::new().await;
     let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
-    world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
+    world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, |_, _| false, t(2))).await.unwrap().unwrap();
     recover(&world.ledger, t(3)).await.unwrap();
     world.enqueue(2, &["mail"], false).await;
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 4).await.sent, 2);
@@ -262,6 +318,9 @@ async fn a_dead_delivery_is_reported_as_a_fault_that_ends_with_the_next_success(
     assert_eq!((summary.sent, summary.dead), (1, 1));
     assert_eq!(summary.errors, ["chat: 410 gone"]);
     assert_eq!(world.faults().await, ["delivery:chat"]);
+    let text = world.ledger.read(fault::all).await.unwrap().remove(0).fault.text;
+    let missed = "did not get D-20260601-01 (New: Test of this channel";
+    assert!(text.contains(missed) && text.contains(" in 1 try: 410 gone. Fix the channel"), "{text}");
     world.enqueue(3, &["chat"], false).await;
     world.deliver(std::slice::from_ref(&chat), 4).await;
     assert!(world.faults().await.is_empty());
@@ -329,10 +388,12 @@ async fn a_silent_channel_blocks_neither_the_others_nor_the_cycle() {
         answers: Mutex::default(),
         got: Mutex::default(),
         gate: Some(Notify::new()),
+        opens: None,
+        daily: None,
     });
     let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail", "silent"], false).await;
-    let round = Round { now: t(2), page_only: false, patience: Duration::from_millis(300) };
+    let round = Round { now: t(2), page_only: false, by_hand: false, patience: Duration::from_millis(300) };
     let summary = deliver(&world.ledger, &[silent.clone(), mail.clone()], round).await.unwrap();
     assert_eq!((summary.sent, summary.busy), (1, 1));
     // It goes on in the background, and no one else takes its delivery meanwhile.
@@ -369,7 +430,7 @@ async fn what_was_sent_is_dated_by_its_sending_and_not_by_the_begin_of_the_round
     let world = DeliveryFixture::new().await;
     world.enqueue(1, &["mail"], false).await;
     world.enqueue(2, &["chat"], false).await;
-    let round = Round { now: t(3), page_only: false, patience: Duration::from_secs(30) };
+    let round = Round { now: t(3), page_only: false, by_hand: false, patience: Duration::from_secs(30) };
     deliver(&world.ledger, &[Arc::new(Slow)], round).await.unwrap();
     let sent = "SELECT CAST(sent_at AS TEXT) FROM delivery WHERE channel = 'mail'";
     let sent = world.ledger.read(move |ledger| seed::text(ledger, sent)).await.unwrap();

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::model::fault::Fault;
 use crate::model::text::cut_middle;
@@ -36,6 +37,7 @@ struct WebhookBody<'a> {
     zone: &'a str,
     headline: String,
     reasons: Vec<&'static str>,
+    page: bool,
     scheduled: bool,
     baseline: bool,
     window: Window,
@@ -126,7 +128,7 @@ pub(crate) fn reasons(digest: &Digest) -> Vec<&'static str> {
         add(Reason::WorkerFault);
     }
     if reasons.is_empty() {
-        let quiet = digest.totals.open_items == 0;
+        let quiet = digest.totals.is_all_clear();
         reasons.push(if quiet { Reason::Heartbeat } else { Reason::Reminder });
     }
     reasons.into_iter().map(Reason::as_str).collect()
@@ -142,7 +144,26 @@ fn cut_fault(fault: &Fault) -> Fault {
 }
 
 fn body(digest: &Digest) -> String {
-    let body = WebhookBody {
+    serde_json::to_string(&view(digest)).expect("string keys and finite numbers only")
+}
+
+/// The same as a value for templates, in which `links` is always there.
+pub(crate) fn value(digest: &Digest) -> Value {
+    let mut body = serde_json::to_value(view(digest)).expect("string keys and finite numbers only");
+    let add_links = |entry: &mut Value| {
+        if entry["links"].is_null() {
+            entry["links"] = Value::Object(serde_json::Map::new());
+        }
+    };
+    add_links(&mut body);
+    for list in ["groups", "still_open"] {
+        body[list].as_array_mut().into_iter().flatten().for_each(add_links);
+    }
+    body
+}
+
+fn view(digest: &Digest) -> WebhookBody<'_> {
+    WebhookBody {
         schema_version: digest.schema_version,
         kind: "digest",
         digest_id: &digest.digest_id,
@@ -153,6 +174,7 @@ fn body(digest: &Digest) -> String {
         zone: &digest.zone,
         headline: words::headline(digest),
         reasons: reasons(digest),
+        page: digest.changes.iter().any(words::is_page),
         scheduled: digest.scheduled,
         baseline: digest.baseline,
         window: digest.window,
@@ -169,6 +191,5 @@ fn body(digest: &Digest) -> String {
         silenced: digest.silenced,
         budget: digest.budget.as_deref().map(cut),
         remarks: words::remarks(digest).iter().take(LISTED).map(|remark| cut(remark)).collect(),
-    };
-    serde_json::to_string(&body).expect("string keys and finite numbers only")
+    }
 }

@@ -255,6 +255,13 @@ fn tiles(digest: &Digest) -> Vec<Tile> {
         word: if digest.totals.open_items == 1 { "item open" } else { "items open" }.to_owned(),
         tone: "open",
     });
+    let of_batches =
+        [(digest.totals.overdue_batches, "overdue"), (digest.totals.missing_batches, "with missing items")];
+    tiles.extend(of_batches.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| Tile {
+        count,
+        word: format!("{} {what}", if count == 1 { "batch" } else { "batches" }),
+        tone: "open",
+    }));
     tiles
 }
 
@@ -411,7 +418,11 @@ fn group(entry: &GroupEntry, public_url: Option<&str>, clock: &DisplayZone) -> G
 fn all_items(entry: &GroupEntry, shown: usize) -> Option<String> {
     let is_cut = shown > 0 && entry.open_items > shown as u64;
     is_cut.then(|| {
-        format!("{shown} of {}. All: {}", count(entry.open_items, "open item", "open items"), items_command(entry))
+        let open = match entry.kind.is_of_batch() {
+            true => count(entry.open_items, "batch", "batches"),
+            false => count(entry.open_items, "open item", "open items"),
+        };
+        format!("{shown} of {open}. All: {}", items_command(entry))
     })
 }
 

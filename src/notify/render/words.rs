@@ -1,6 +1,7 @@
 //! The sentences of a digest: subject, headline, reasons and classes in plain words.
 
 use crate::model::group_state::GroupState;
+use crate::model::item::Kind;
 use crate::model::text::{count, cut_end, cut_middle, one_line};
 use crate::notify::render::incident_words;
 use crate::notify::render::times::DisplayZone;
@@ -37,6 +38,13 @@ pub(crate) fn reason_word(reason: Reason) -> &'static str {
 ///
 /// What retries have shown is stronger than what the words of a message promise.
 pub(crate) fn class_meaning(entry: &GroupEntry) -> Option<String> {
+    match entry.kind {
+        Kind::Overdue => return Some("no failure yet, and not retried; look at the batch in LlamaCloud".to_owned()),
+        Kind::Missing => {
+            return Some("LlamaCloud counts them and does not list them; open the batch in LlamaCloud".to_owned());
+        }
+        Kind::Failed | Kind::Skipped | Kind::Cancelled => {}
+    }
     let recovers = entry.recovered > 0 && matches!(entry.class.as_str(), "permanent-input" | "config" | "cancelled");
     if recovers {
         let ended = count(entry.retried, "retry", "retries");
@@ -147,13 +155,8 @@ fn lead(digest: &Digest) -> Option<String> {
         let failed = format!("{} of {} items failed in {groups}", entry.items, entry.ended_items);
         return Some(format!("{}incident: {failed}", page(is_page)));
     }
-    let entry = digest.changes.iter().find(|entry| is_urgent(entry))?;
+    let entry = digest.changes.iter().find(|entry| is_page(entry))?;
     Some(format!("PAGE: {}, {}", incident_words::class_word(&entry.class), count(entry.open_items, "item", "items")))
-}
-
-/// Whether a group pages by this digest. More items of what people know already does not.
-fn is_urgent(entry: &GroupEntry) -> bool {
-    entry.page && entry.state != GroupState::Resolved && entry.reason != Reason::MoreItems
 }
 
 /// The first inventory and nothing else: one that could not be delivered is part of a digest with news.
@@ -163,7 +166,7 @@ fn is_inventory(digest: &Digest) -> bool {
 }
 
 fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)]) -> String {
-    let open = format!("{} open", count(digest.totals.open_items, "item", "items"));
+    let open = format!("{} open{}", count(digest.totals.open_items, "item", "items"), open_batches(&digest.totals));
     let is_reminder = digest.changes.iter().any(|e| e.reason == Reason::Reminder);
     if is_inventory(digest) {
         return format!("first inventory - {open}");
@@ -171,9 +174,9 @@ fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)]) -> String {
     if is_reminder && news.iter().all(|(_, kind)| *kind == ChangeKind::Known) {
         return format!("reminder: still open - {open}");
     }
-    match (news, digest.totals.open_items) {
-        ([], 0) => "all quiet - nothing open".to_owned(),
-        ([], _) => format!("nothing new - {open}"),
+    match news {
+        [] if digest.totals.is_all_clear() => "all quiet - nothing open".to_owned(),
+        [] => format!("nothing new - {open}"),
         _ => {
             let parts: Vec<String> = news.iter().map(|(n, kind)| format!("{n} {}", kind.word(*n))).collect();
             format!("{} - {open}", parts.join(", "))
@@ -181,13 +184,28 @@ fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)]) -> String {
     }
 }
 
+/// Whether the news of a group pages: more items of what people know already does not.
+pub(crate) fn is_page(entry: &GroupEntry) -> bool {
+    entry.page && entry.state != GroupState::Resolved && entry.reason != Reason::MoreItems
+}
+
+/// ", 2 batches overdue": what is open beside failed and skipped items; empty if nothing is.
+pub(crate) fn open_batches(totals: &Totals) -> String {
+    let of = |n: u64, what: &str| match n {
+        0 => String::new(),
+        n => format!(", {} {what}", count(n, "batch", "batches")),
+    };
+    of(totals.overdue_batches, "overdue") + &of(totals.missing_batches, "with missing items")
+}
+
 /// What matters first, in one sentence.
 pub(crate) fn headline(digest: &Digest) -> String {
     let totals = &digest.totals;
     let open = format!(
-        "{} open in {}",
+        "{} open in {}{}",
         count(totals.open_items, "item", "items"),
-        count(totals.open_groups, "group", "groups")
+        count(totals.open_groups, "group", "groups"),
+        open_batches(totals)
     );
     if is_inventory(digest) {
         return format!("First inventory: {open}");
@@ -196,7 +214,7 @@ pub(crate) fn headline(digest: &Digest) -> String {
     if let Some(incident) = digest.incidents.iter().find(|entry| entry.reason.is_alarm()) {
         return incident_words::headline(incident, digest, &clock);
     }
-    let paging = digest.changes.iter().find(|entry| is_urgent(entry));
+    let paging = digest.changes.iter().find(|entry| is_page(entry));
     let fault = digest.faults.iter().find(|f| !f.ended);
     let over = || digest.incidents.iter().find(|entry| entry.reason == IncidentReason::Resolved);
     match (paging, fault, digest.changes.first()) {
@@ -215,7 +233,7 @@ pub(crate) fn headline(digest: &Digest) -> String {
         }
         (None, None, Some(entry)) => format!("{}: {}", capitalized(reason_word(entry.reason)), group_line(entry)),
         _ if totals.new + totals.regressed + totals.escalated > 0 => format!("{open}, with changes"),
-        _ if totals.open_items > 0 => format!("Nothing new: {open}"),
+        _ if !totals.is_all_clear() => format!("Nothing new: {open}"),
         _ => "All quiet: nothing is open".to_owned(),
     }
 }
@@ -229,16 +247,30 @@ fn group_line(entry: &GroupEntry) -> String {
     let title = short(&entry.title, 140);
     match entry.open_items {
         0 => title,
-        open => format!("{title} ({} open)", count(open, "item", "items")),
+        open => format!("{title} ({})", open_count(entry.kind, open)),
     }
+}
+
+/// "3 items open", "1 batch": how many of a group are open. Batches are not open or closed, but there.
+fn open_count(kind: Kind, open: u64) -> String {
+    let (one, many) = kind.unit();
+    let counted = count(open, one, many);
+    if kind.is_of_batch() { counted } else { format!("{counted} open") }
 }
 
 /// "47 items open, 12 since the last digest, 59 in total, in 3 batches".
 pub(crate) fn group_counts(entry: &GroupEntry) -> String {
     let open = match entry.open_items {
         0 => "nothing open".to_owned(),
-        n => format!("{} open", count(n, "item", "items")),
+        n => open_count(entry.kind, n),
     };
+    if entry.kind.is_of_batch() {
+        return match entry.new_items {
+            0 => open,
+            n if n == entry.open_items => format!("{open}, all since the last digest"),
+            n => format!("{open}, {n} since the last digest"),
+        };
+    }
     let batches = format!("in {}", count(entry.batches, "batch", "batches"));
     let all_new = entry.open_items == entry.new_items && entry.new_items == entry.total_items;
     if all_new && entry.open_items > 0 {

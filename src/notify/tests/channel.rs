@@ -27,14 +27,14 @@ async fn files_are_whole_and_writing_again_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("made/on/demand");
     let channel = folder(&inside);
-    assert!(channel.check().await.unwrap().contains("does not exist yet"));
+    assert!(channel.check(facts().now).await.unwrap().contains("does not exist yet"));
     assert!(!dir.path().join("made").exists(), "a check as root would make a folder that the service cannot use");
     channel.deliver(&busy(), &facts()).await.unwrap();
     let all = ["eml", "html", "json"].map(|ending| format!("D-20260823-03_3f9c2ab14d5e6f70-a1b2c3d4.{ending}"));
     assert_eq!(names(&inside), all);
     let read = || all.each_ref().map(|name| std::fs::read(inside.join(name)).unwrap());
     let before = read();
-    assert!(channel.check().await.unwrap().contains("is writable"));
+    assert!(channel.check(facts().now).await.unwrap().contains("is writable"));
     channel.deliver(&busy(), &facts()).await.unwrap();
     assert_eq!((names(&inside), read()), (all.to_vec(), before));
     let eml = std::fs::read(inside.join(&all[0])).unwrap();
@@ -100,7 +100,7 @@ fn secrets_are_in_no_debug_text_and_no_preview() {
             url: secret(),
             signing_secret: secret(),
             routing_key: Some(SecretString::from(key)),
-            smtp_password: None,
+            ..ChannelSecrets::default()
         };
         let mut shown = format!("{secrets:?}");
         let channel = Channel::new(&config, secrets).unwrap();

@@ -222,7 +222,7 @@ async fn an_uncertain_repeat_says_so_only_where_a_second_copy_cannot_be_dropped(
 async fn a_check_reaches_the_host_and_sends_nothing() {
     for kind in KINDS {
         let receiver = HttpPeer::start(says(404, "")).await;
-        receiver.channel(kind).check().await.unwrap();
+        receiver.channel(kind).check(facts().now).await.unwrap();
         assert!(receiver.got().iter().all(|(_, body)| body.is_empty()));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Method, Response};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -34,6 +34,7 @@ pub(crate) struct HttpPeer {
     pub(crate) url: String,
     say: Arc<Say>,
     got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+    methods: Arc<Mutex<Vec<Method>>>,
 }
 
 impl HttpPeer {
@@ -43,6 +44,7 @@ impl HttpPeer {
             url: format!("http://{}/s3cret/path", listener.local_addr().unwrap()),
             say: Arc::new(say),
             got: Arc::default(),
+            methods: Arc::default(),
         };
         if receiver.say.stalls {
             tokio::spawn(stall(listener, (*receiver.say).clone()));
@@ -55,6 +57,10 @@ impl HttpPeer {
 
     pub(crate) fn got(&self) -> Vec<(HeaderMap, String)> {
         self.got.lock().unwrap().clone()
+    }
+
+    pub(crate) fn methods(&self) -> Vec<Method> {
+        self.methods.lock().unwrap().clone()
     }
 
     /// A channel of a kind that sends here.
@@ -70,7 +76,8 @@ impl HttpPeer {
     }
 }
 
-async fn answer(State(peer): State<HttpPeer>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn answer(State(peer): State<HttpPeer>, method: Method, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    peer.methods.lock().unwrap().push(method);
     let before = {
         let mut got = peer.got.lock().unwrap();
         got.push((headers, String::from_utf8(body.to_vec()).unwrap()));

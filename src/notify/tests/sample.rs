@@ -39,6 +39,7 @@ pub(crate) fn busy() -> Digest {
             resolved: 1,
             other: 0,
             faults: 1,
+            ..Totals::default()
         },
         changes: changes(),
         still_open: vec![still_open("g-77aa01bc", "The file is protected by a password", 31)],

@@ -13,16 +13,14 @@ use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
 use crate::notify::tests::smtp_peer::{Protect, Script, SmtpPeer, Then, certificate};
 
-fn short() -> Patience {
+pub(crate) fn short() -> Patience {
     let limit = Duration::from_millis(500);
-    Patience { open: limit, command: limit, accept: limit, close: Duration::from_millis(20) }
+    Patience { token: limit, open: limit, command: limit, accept: limit, close: Duration::from_millis(20) }
 }
 
 fn channel(config: &Config) -> Email {
     let secrets = ChannelSecrets { smtp_password: Some(SecretString::from("hunter2")), ..ChannelSecrets::default() };
-    let mut email = Email::new(config, secrets).unwrap();
-    email.server.patience = short();
-    email
+    Email::new(config, secrets, short()).unwrap()
 }
 
 async fn deliver(peer: &SmtpPeer, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
@@ -147,7 +145,7 @@ async fn starttls_and_implicit_tls_log_in_and_deliver_when_the_certificate_is_tr
         let mut peer = SmtpPeer::start(protect, |_| None).await;
         let mut email = channel(&secured(peer.port, tls));
         email.server.trusted = Some(trusted.clone());
-        email.server.check().await.unwrap();
+        email.server.check(facts().now).await.unwrap();
         assert!(!peer.heard().iter().any(|line| line.starts_with("MAIL")));
         email.deliver(&busy(), &facts()).await.unwrap();
         let login = "AUTH PLAIN AHRyaWFnZQBodW50ZXIy".to_owned();
@@ -191,7 +189,8 @@ async fn a_refused_log_in_is_permanent_and_keeps_the_password_to_itself() {
         "{error} {error:?} {:?}",
         Email::new(
             &config,
-            ChannelSecrets { smtp_password: Some(SecretString::from("hunter2")), ..ChannelSecrets::default() }
+            ChannelSecrets { smtp_password: Some(SecretString::from("hunter2")), ..ChannelSecrets::default() },
+            short()
         )
         .map(|_| ())
     );
@@ -201,12 +200,13 @@ async fn a_refused_log_in_is_permanent_and_keeps_the_password_to_itself() {
 #[test]
 fn plain_text_is_refused_where_someone_could_listen() {
     let far = Config { smtp_host: Some("mail.example.com".into()), smtp_tls: Some(SmtpTls::None), ..email(25) };
-    let error = |config: &Config| Email::new(config, ChannelSecrets::default()).map(|_| ()).unwrap_err().to_string();
+    let error =
+        |config: &Config| Email::new(config, ChannelSecrets::default(), short()).map(|_| ()).unwrap_err().to_string();
     assert!(error(&far).contains("smtp-allow-plaintext"));
     let allowed = Config { smtp_allow_plaintext: true, ..far };
-    assert!(Email::new(&allowed, ChannelSecrets::default()).is_ok());
+    assert!(Email::new(&allowed, ChannelSecrets::default(), short()).is_ok());
     let with_login = Config { smtp_username: Some("triage".into()), ..allowed };
-    assert!(error(&with_login).contains("never sent in plain text"));
+    assert!(error(&with_login).contains("neither password nor token is sent in plain text"));
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn missing_and_malformed_settings_are_named() {
     let without = |change: fn(&mut Config)| {
         let mut config = email(25);
         change(&mut config);
-        Email::new(&config, ChannelSecrets::default()).map(|_| ()).unwrap_err().to_string()
+        Email::new(&config, ChannelSecrets::default(), short()).map(|_| ()).unwrap_err().to_string()
     };
     assert!(without(|c| c.from = None).contains("from is missing"));
     assert!(without(|c| c.to.clear()).contains("to is missing"));
@@ -270,7 +270,10 @@ async fn a_server_that_takes_no_passwords_says_what_is_needed() {
     let peer = SmtpPeer::start(Protect::Plain, only_oauth).await;
     let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
     let text = channel(&config).deliver(&busy(), &facts()).await.unwrap_err().to_string();
-    assert!(text.contains("XOAUTH2") && text.contains("OAuth 2") && !text.contains("smtp-tls"), "{text}");
+    assert!(
+        text.contains("XOAUTH2") && text.contains("smtp-auth = \"oauth2\"") && !text.contains("smtp-tls"),
+        "{text}"
+    );
 
     let switched_off: Script = |line| {
         let refusal = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.";
@@ -279,7 +282,7 @@ async fn a_server_that_takes_no_passwords_says_what_is_needed() {
     let peer = SmtpPeer::start(Protect::Plain, switched_off).await;
     let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
     let text = channel(&config).deliver(&busy(), &facts()).await.unwrap_err().to_string();
-    assert!(text.contains("SMTP AUTH") && !text.contains("check smtp-username"), "{text}");
+    assert!(text.contains("smtp-auth = \"oauth2\"") && !text.contains("check smtp-username"), "{text}");
 }
 
 #[tokio::test]
@@ -321,7 +324,7 @@ async fn what_is_said_to_a_password_that_cannot_be_masked_is_not_shown() {
     .await;
     let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
     let secrets = ChannelSecrets { smtp_password: Some(SecretString::from("abc")), ..ChannelSecrets::default() };
-    let text = Email::new(&config, secrets).unwrap().deliver(&busy(), &facts()).await.unwrap_err().to_string();
+    let text = Email::new(&config, secrets, short()).unwrap().deliver(&busy(), &facts()).await.unwrap_err().to_string();
     assert!(text.contains("535") && !text.contains("abc"), "{text}");
 }
 
@@ -329,7 +332,7 @@ async fn what_is_said_to_a_password_that_cannot_be_masked_is_not_shown() {
 fn an_ipv6_address_is_taken_with_and_without_brackets() {
     for host in ["[::1]", "::1"] {
         let config = Config { smtp_host: Some(host.to_owned()), ..email(25) };
-        let email = Email::new(&config, ChannelSecrets::default()).unwrap();
+        let email = Email::new(&config, ChannelSecrets::default(), short()).unwrap();
         assert_eq!((email.server.host.as_str(), email.server.peer().as_str()), ("::1", "[::1]:25"));
     }
 }

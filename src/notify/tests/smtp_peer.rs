@@ -20,6 +20,9 @@ pub(crate) enum Then {
 
 pub(crate) type Script = fn(&str) -> Option<Then>;
 
+/// A script that may remember what it has heard.
+type SharedScript = Arc<dyn Fn(&str) -> Option<Then> + Send + Sync>;
+
 /// How the server protects its connections.
 #[derive(Clone)]
 pub(crate) enum Protect {
@@ -35,13 +38,17 @@ pub(crate) struct SmtpPeer {
 }
 
 impl SmtpPeer {
-    pub(crate) async fn start(protect: Protect, script: Script) -> SmtpPeer {
+    pub(crate) async fn start(
+        protect: Protect,
+        script: impl Fn(&str) -> Option<Then> + Send + Sync + 'static,
+    ) -> SmtpPeer {
+        let script: SharedScript = Arc::new(script);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (tell, heard) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let talk = converse(stream, protect.clone(), script, tell.clone());
+                let talk = converse(stream, protect.clone(), Arc::clone(&script), tell.clone());
                 tokio::spawn(async move { talk.await.unwrap_or_default() });
             }
         });
@@ -57,20 +64,20 @@ impl SmtpPeer {
 async fn converse(
     stream: TcpStream,
     protect: Protect,
-    script: Script,
+    script: SharedScript,
     tell: mpsc::UnboundedSender<String>,
 ) -> std::io::Result<()> {
     match protect {
-        Protect::Plain => talk(BufStream::new(stream), "250 AUTH PLAIN", script, &tell, true).await.map(|_| ()),
+        Protect::Plain => talk(BufStream::new(stream), "250 AUTH PLAIN", &*script, &tell, true).await.map(|_| ()),
         Protect::Implicit(tls) => {
             let stream = tls.accept(stream).await?;
-            talk(BufStream::new(stream), "250 AUTH PLAIN", script, &tell, true).await.map(|_| ())
+            talk(BufStream::new(stream), "250 AUTH PLAIN", &*script, &tell, true).await.map(|_| ())
         }
         Protect::StartTls(tls) => {
-            let asked = talk(BufStream::new(stream), "250 STARTTLS", script, &tell, true).await?;
+            let asked = talk(BufStream::new(stream), "250 STARTTLS", &*script, &tell, true).await?;
             let Some(plain) = asked else { return Ok(()) };
             let stream = tls.accept(plain.into_inner()).await?;
-            talk(BufStream::new(stream), "250 AUTH PLAIN", script, &tell, false).await.map(|_| ())
+            talk(BufStream::new(stream), "250 AUTH PLAIN", &*script, &tell, false).await.map(|_| ())
         }
     }
 }
@@ -79,7 +86,7 @@ async fn converse(
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: BufStream<S>,
     offer: &'static str,
-    script: Script,
+    script: &(dyn Fn(&str) -> Option<Then> + Send + Sync),
     tell: &mpsc::UnboundedSender<String>,
     greet: bool,
 ) -> std::io::Result<Option<BufStream<S>>> {
@@ -94,7 +101,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         }
         let line = line.trim_end().to_owned();
         tell.send(line.clone()).unwrap_or_default();
-        too_long |= line.len() > 998;
+        // A log-in may be longer than other commands and lines of a message (RFC 4954, 4).
+        too_long |= line.len() > if !in_message && line.starts_with("AUTH ") { 12_286 } else { 998 };
         if in_message && line != "." {
             continue;
         }

@@ -10,7 +10,7 @@ use crate::report::filter::{Filter, TimeRange};
 use crate::report::format::layout::{AnswerLayout, ago, grouped};
 use crate::report::history::{AttemptRow, AuditRow, DeliveryRow, DigestRow, MttrRow, RetryRow, SqlRow, TrendRow};
 use crate::report::question::Question;
-use crate::report::rows::{BatchRow, GroupRow, IncidentRow, ItemRow, SkipRow};
+use crate::report::rows::{BatchRow, GroupRow, IncidentRow, ItemRow, MissingRow, SkipRow};
 use crate::report::summary::SummaryRow;
 
 /// An answer, ready to be written in any format.
@@ -113,6 +113,7 @@ impl AnswerRows {
             AnswerRows::Batches(rows) => rows.len(),
             AnswerRows::Batch(rows) => rows.len(),
             AnswerRows::Skipped(rows) => rows.len(),
+            AnswerRows::Missing(rows) => rows.len(),
             AnswerRows::Trend(rows) => rows.len(),
             AnswerRows::Attempts(rows) => rows.len(),
             AnswerRows::Retries(rows) => rows.len(),
@@ -138,6 +139,7 @@ impl AnswerRows {
             AnswerRows::Batches(rows) => rows.truncate(limit),
             AnswerRows::Batch(rows) => rows.truncate(limit),
             AnswerRows::Skipped(rows) => rows.truncate(limit),
+            AnswerRows::Missing(rows) => rows.truncate(limit),
             AnswerRows::Trend(rows) => rows.truncate(limit),
             AnswerRows::Attempts(rows) => rows.truncate(limit),
             AnswerRows::Retries(rows) => rows.truncate(limit),
@@ -164,6 +166,7 @@ pub(crate) enum AnswerRows {
     Batches(Vec<BatchRow>),
     Batch(Vec<BatchDetail>),
     Skipped(Vec<SkipRow>),
+    Missing(Vec<MissingRow>),
     Trend(Vec<TrendRow>),
     Attempts(Vec<AttemptRow>),
     Retries(Vec<RetryRow>),

@@ -22,6 +22,7 @@ pub(crate) fn render(answer: &Answer) -> Result<String, ReportError> {
         AnswerRows::Batches(rows) => lines(rows),
         AnswerRows::Batch(rows) => lines(rows),
         AnswerRows::Skipped(rows) => lines(rows),
+        AnswerRows::Missing(rows) => lines(rows),
         AnswerRows::Trend(rows) => lines(rows),
         AnswerRows::Attempts(rows) => lines(rows),
         AnswerRows::Retries(rows) => lines(rows),

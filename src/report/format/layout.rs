@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::text::length;
 use crate::report::filter::TimeRange;
 
 /// How an answer should look.
@@ -63,19 +64,6 @@ impl AnswerLayout {
 pub(crate) fn counted(count: u64, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", grouped(count))
-}
-
-/// A length of time for people, in its two largest units: "4 min", "3 h 20 min", "12 d 4 h".
-pub(crate) fn length(seconds: u64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, minutes) if minutes % 60 == 0 => format!("{hours} h"),
-        (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
-        (days, hours, _) if hours % 24 == 0 => format!("{days} d"),
-        (days, hours, _) => format!("{days} d {} h", hours % 24),
-    }
 }
 
 /// "in the last 24 h", or from when to when, with the zone.
@@ -139,21 +127,6 @@ pub(crate) fn grouped(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_read_well() {
-        for (seconds, text) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (240, "4 min"),
-            (3600, "1 h"),
-            (12_000, "3 h 20 min"),
-            (86_400, "1 d"),
-            (86_400 * 12 + 4 * 3600 + 59, "12 d 4 h"),
-        ] {
-            assert_eq!(length(seconds), text);
-        }
-    }
 
     #[test]
     fn a_single_failure_is_seen_beside_many() {

@@ -283,10 +283,10 @@ impl Cell {
             Cell::Real(number) => format!("{number:.2}"),
             Cell::Share(share) => format!("{:.1} %", share * 100.0),
             Cell::Age(at) if look.relative => {
-                crate::report::format::layout::length(crate::report::format::layout::age(*at, look.now))
+                crate::model::text::length(crate::report::format::layout::age(*at, look.now))
             }
             Cell::Time(at) | Cell::Age(at) => look.time(*at),
-            Cell::Seconds(seconds) => crate::report::format::layout::length(*seconds),
+            Cell::Seconds(seconds) => crate::model::text::length(*seconds),
             Cell::Flag(true) => "yes".to_owned(),
             Cell::Flag(false) => "no".to_owned(),
             Cell::Spark(values) => {

@@ -26,6 +26,7 @@ pub(crate) use crate::report::store::lists::incidents::{incident, incidents};
 pub(crate) use crate::report::store::lists::item::items_named;
 pub(crate) use crate::report::store::lists::item::timeline as item;
 pub(crate) use crate::report::store::lists::items::{count_items, items, items_by_id};
+pub(crate) use crate::report::store::lists::missing::missing;
 pub(crate) use crate::report::store::lists::skipped::skipped;
 pub(crate) use crate::report::store::read_transaction::ReadTransaction;
 pub(crate) use crate::report::store::selection::find::{

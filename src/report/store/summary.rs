@@ -1,5 +1,7 @@
 //! `report summary`: what is failing now, and whether the worker is well.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, params};
 use strum::VariantArray as _;
 
@@ -15,11 +17,11 @@ use crate::report::store::selection::counts;
 use crate::report::store::selection::view::ReportView;
 use crate::report::store::value;
 use crate::report::summary::{
-    ApiRow, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
+    ApiRow, BatchCounts, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
 };
 use crate::reprocess::plans::hold_summary::Hold;
-use crate::reprocess::policy::group::Turn;
-use crate::reprocess::store::{budget_usage, history};
+use crate::reprocess::policy::group::{GroupFacts, Turn};
+use crate::reprocess::store::budget_usage;
 use crate::scan::store::{project, project_api};
 
 /// Groups shown.
@@ -42,7 +44,10 @@ pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result
     bases.iter().for_each(|base| group_counts.add(base.state, base.open_items));
     // The summary says "failed": what was skipped is not among it.
     let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
-    let items = items::count_all(view)?;
+    let open_of = |kind| bases.iter().filter(|base| base.kind == kind).map(|base| base.open_items).sum();
+    let batches = BatchCounts { overdue: open_of(Kind::Overdue), missing: open_of(Kind::Missing) };
+    let of_batches: HashSet<i64> = bases.iter().filter(|base| base.kind.is_of_batch()).map(|base| base.key).collect();
+    let items = items::count_in_groups(view, |group_key| !of_batches.contains(&group_key))?;
     let hourly = hourly(view)?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
@@ -52,6 +57,7 @@ pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result
     Ok(SummaryRow {
         ledger_id: ledger_id(view)?,
         items,
+        batches,
         groups: group_counts,
         window,
         items_in_window,
@@ -64,7 +70,7 @@ pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result
         deliveries: deliveries(view, window)?,
         retries: retries::in_window(view)?,
         spent: spent(view, budget)?,
-        holds: holds(view)?,
+        holds: holds(view, &remarks.retried)?,
         last_digest: last_digest(view)?,
         next_digest_at: None,
     })
@@ -141,7 +147,7 @@ fn spent(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<BudgetUsage,
 }
 
 /// What holds retries back: of projects an account, a 429, a storm or an incident; of groups lost probes.
-fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
+fn holds(view: &ReportView<'_>, retried: &[(String, GroupFacts)]) -> Result<Vec<HoldRow>, QueryError> {
     let mut rows = Vec::new();
     for project in project::names(view.connection)? {
         rows.extend(Hold::of_project(view.connection, &project, view.now)?.into_iter().map(|hold| HoldRow {
@@ -151,7 +157,7 @@ fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
             why: hold.why,
         }));
     }
-    for (_, group) in history::retried(view.connection)? {
+    for (_, group) in retried {
         let outlook = group.outlook(&view.retry_settings, view.now);
         let (state, until) = match outlook.turn {
             _ if outlook.is_left_to_people() => continue,
@@ -159,7 +165,12 @@ fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
             Turn::PersonDecides(_) => ("needs-decision", None),
             _ => continue,
         };
-        rows.push(HoldRow { scope: group.group_id, state: state.to_owned(), until, why: Some(outlook.to_string()) });
+        rows.push(HoldRow {
+            scope: group.group_id.clone(),
+            state: state.to_owned(),
+            until,
+            why: Some(outlook.to_string()),
+        });
     }
     Ok(rows)
 }

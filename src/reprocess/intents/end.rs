@@ -30,9 +30,11 @@ pub enum EndError {
 
 /// Cancels an intent of which nothing was sent.
 ///
+/// Returns the row of the audit log.
+///
 /// # Errors
 /// There is no such intent, or it may have been sent.
-pub(crate) async fn cancel(ledger: &Ledger, intent_id: &str, actor: &str, now: Timestamp) -> Result<(), EndError> {
+pub(crate) async fn cancel(ledger: &Ledger, intent_id: &str, actor: &str, now: Timestamp) -> Result<i64, EndError> {
     let (id, actor) = (intent_id.to_owned(), actor.to_owned());
     ledger
         .try_write(move |tx| {
@@ -42,8 +44,7 @@ pub(crate) async fn cancel(ledger: &Ledger, intent_id: &str, actor: &str, now: T
             }
             intent::keep(tx, &Intent { state: IntentState::Cancelled, ..intent }, now)?;
             let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
-            audit::record(tx, &act, now)?;
-            Ok(())
+            Ok(audit::record(tx, &act, now)?)
         })
         .await
 }
@@ -57,7 +58,7 @@ fn cannot_cancel(intent: &Intent) -> String {
 }
 
 /// Ends a retry whose outcome cannot be determined: its attempts end as `unknown`, and count; its items are open again.
-/// Returns how many items that is. `projects` are those of the configuration.
+/// Returns how many items that is, and the row of the audit log. `projects` are those of the configuration.
 ///
 /// # Errors
 /// There is no such intent, or more may be found out.
@@ -66,7 +67,7 @@ pub(crate) async fn give_up(
     projects: Vec<String>,
     (intent_id, actor, reason): (&str, &str, &str),
     now: Timestamp,
-) -> Result<usize, EndError> {
+) -> Result<(usize, i64), EndError> {
     let (id, actor, reason) = (intent_id.to_owned(), actor.to_owned(), reason.to_owned());
     ledger
         .try_write(move |tx| {
@@ -85,14 +86,13 @@ pub(crate) async fn give_up(
             let detail = serde_json::json!({ "items": items, "project": intent.project }).to_string();
             intent::keep(tx, &Intent { state: IntentState::Finished, ..intent }, now)?;
             let (action, reason, detail) = ("reprocess give-up", Some(reason.as_str()), Some(detail));
-            audit::record(tx, &Act { actor: &actor, action, subject: &id, reason, detail }, now)?;
-            Ok(items)
+            Ok((items, audit::record(tx, &Act { actor: &actor, action, subject: &id, reason, detail }, now)?))
         })
         .await
 }
 
 /// Why a retry cannot be given up; none if it can.
-fn cannot_give_up(intent: &Intent, configured: bool, now: Timestamp) -> Option<String> {
+pub(crate) fn cannot_give_up(intent: &Intent, configured: bool, now: Timestamp) -> Option<String> {
     let age = now - intent.sent_at();
     match intent.state {
         IntentState::Planned => Some("nothing was sent yet: use `reprocess cancel`".to_owned()),

@@ -15,9 +15,11 @@ pub enum Exclusion {
     Dismissed,
     #[error("it was skipped for a harmless reason")]
     Harmless,
+    #[error("someone cancelled it; submit it again where it came from")]
+    Cancelled,
     #[error("its class is done: nothing failed")]
     Done,
-    #[error("the whole batch failed without naming its files; recreate it")]
+    #[error("it stands for a whole batch, whose files are not known; recreate the batch")]
     WholeBatch,
     /// In this batch.
     #[error("it is, or may be, processing in batch {0}")]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::reprocess::ReprocessConfig;
 use crate::model::batch_api::BatchApi;
-use crate::model::class::Class;
+use crate::model::class::{Class, RuleKind};
 use crate::model::item::ItemState;
 use crate::reprocess::policy::belief::prior;
 use crate::reprocess::protocol::job_config::{JobConfig, NoConfig};
@@ -60,8 +60,8 @@ pub struct Item {
 /// The texts of a failure or skip, with the cause from its job record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
-    /// Whether it was skipped.
-    pub skipped: bool,
+    /// What happened to it.
+    pub kind: RuleKind,
     /// Empty if there is none.
     pub message: String,
     /// Why it was skipped.

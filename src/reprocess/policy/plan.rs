@@ -327,6 +327,7 @@ fn never(item: &Item) -> Option<Exclusion> {
     match item.state {
         ItemState::Recovered => return Some(Exclusion::Recovered),
         ItemState::Dismissed => return Some(Exclusion::Dismissed),
+        ItemState::Ignored if item.class == Class::Cancelled => return Some(Exclusion::Cancelled),
         ItemState::Ignored => return Some(Exclusion::Harmless),
         ItemState::Open | ItemState::Retrying => {}
     }

@@ -59,10 +59,11 @@ pub(crate) fn of_group(connection: &Connection, asked: Asked<'_>) -> Result<Opti
 /// The groups that have open items and were retried, each with its project.
 pub(crate) fn retried(connection: &Connection) -> Result<Vec<(String, GroupFacts)>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT p.name, g.group_id
-         FROM error_group g JOIN error_group y ON y.group_key = g.group_key OR y.merged_into = g.group_key
-         JOIN intent n ON n.group_key = y.group_key JOIN project p USING (project_key)
-         WHERE g.open_items > 0 AND g.merged_into IS NULL ORDER BY 2, 1",
+        "SELECT p.name, g.group_id FROM error_group g CROSS JOIN project p
+         WHERE g.open_items > 0 AND g.merged_into IS NULL AND EXISTS (
+             SELECT 1 FROM error_group y JOIN intent n USING (group_key)
+             WHERE (y.group_key = g.group_key OR y.merged_into = g.group_key) AND n.project_key = p.project_key)
+         ORDER BY 2, 1",
     )?;
     let named = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let named: Vec<(String, String)> = named.collect::<Result<_, _>>()?;

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use rusqlite::{Connection, Row, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::time::Millis;
+use crate::ledger::time::{Millis, Word};
 use crate::model::class::Class;
-use crate::model::item::ItemState;
+use crate::model::item::{ItemState, Kind};
 use crate::reprocess::policy::belief::prior;
 use crate::reprocess::policy::item::{Item, Said, Tried};
 
 /// The columns that [`read_said`] reads, of an observation `w` with [`SAID_JOINS`].
-pub(crate) const SAID: &str = "w.kind = 'skipped' AS skipped, w.skip_reason, m.text AS message, k.code AS cause_code, k.text AS cause_text,
+pub(crate) const SAID: &str = "w.kind AS said_kind, w.skip_reason, m.text AS message, k.code AS cause_code, k.text AS cause_text,
      (SELECT n.item_name FROM item n WHERE n.item_key = w.item_key) AS name_of_said,
      (SELECT s.set_class FROM error_group s JOIN error_group seen ON s.group_key = coalesce(seen.merged_into, seen.group_key)
       WHERE seen.group_key = w.group_key) AS set_class";
@@ -23,7 +23,7 @@ pub(crate) const SAID_JOINS: &str = "LEFT JOIN message m ON m.message_key = w.me
 
 pub(crate) fn read_said(row: &Row<'_>) -> rusqlite::Result<Said> {
     Ok(Said {
-        skipped: row.get("skipped")?,
+        kind: row.get::<_, Word<Kind>>("said_kind")?.0.into(),
         message: row.get::<_, Option<String>>("message")?.unwrap_or_default(),
         skip_reason: row.get("skip_reason")?,
         item_name: row.get::<_, Option<String>>("name_of_said")?.unwrap_or_default(),
@@ -96,7 +96,7 @@ const MOST_OF_ANOTHER: i64 = 100;
 fn newest(connection: &Connection, baseline: bool) -> Result<Vec<i64>, LedgerError> {
     let mut groups = connection.prepare_cached(
         "SELECT DISTINCT g.group_key, c.project_key, g.class FROM error_group g JOIN item_count c USING (group_key)
-         WHERE g.open_items > 0 AND c.state IN ('open', 'retrying')",
+         WHERE g.open_items > 0 AND g.kind IN ('failed', 'skipped') AND c.state IN ('open', 'retrying')",
     )?;
     let groups = groups.query_map([], |row| Ok((row.get("group_key")?, row.get("project_key")?, row.get("class")?)))?;
     let groups: Vec<(i64, i64, String)> = groups.collect::<Result<_, _>>()?;

@@ -52,7 +52,7 @@ impl Packed {
         self.text(1).unwrap_or_default()
     }
 
-    /// Failed or skipped.
+    /// What kind of problem it is.
     pub fn kind(&self) -> Kind {
         self.kind
     }

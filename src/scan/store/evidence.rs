@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::ledger::error::LedgerError;
 use crate::model::batch::Batch;
+use crate::model::time::DAY;
 use crate::scan::rules::{OpenFailure, OpenFailures};
 use crate::scan::store::batch::Answering;
 use crate::scan::store::counters::Counters;
@@ -48,7 +49,7 @@ fn vanished(tx: &Transaction<'_>, place: ListingContext) -> Result<Vec<VanishedI
     let mut statement = tx.prepare_cached(&format!(
         "SELECT DISTINCT i.item_key, i.item_id FROM observation o JOIN item i USING (item_key)
          JOIN observation w ON w.observation_key = i.observation_key
-         WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open'
+         WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open' AND i.kind IN ('failed', 'skipped')
              AND (w.batch_key = o.batch_key OR {IS_RETRIED})"
     ))?;
     let rows = statement.query_map((place.batch_key, place.seen_at), |row| {
@@ -115,7 +116,7 @@ pub(crate) fn recover_completed(
         "SELECT i.item_key FROM item i
          JOIN observation o ON o.observation_key = i.observation_key
          JOIN batch b ON b.batch_key = o.batch_key
-         WHERE i.item_id = ?1 AND i.state = 'open' AND i.last_seen < ?2 AND o.batch_key <> ?3 AND b.project_key = ?4
+         WHERE i.item_id = ?1 AND (i.state = 'open' OR i.state = 'ignored' AND i.kind = 'cancelled') AND i.last_seen < ?2 AND o.batch_key <> ?3 AND b.project_key = ?4
              AND (?5 IS NULL OR b.directory_id = ?5)",
     )?;
     let mut count = 0;
@@ -141,9 +142,10 @@ pub(crate) fn recover_completed(
 pub(crate) fn leave_out_unawaited(
     tx: &Transaction<'_>,
     project_key: i64,
+    at: i64,
     candidates: Vec<(Batch, Answering)>,
 ) -> Result<Vec<(Batch, Answering)>, LedgerError> {
-    let open = open_failures(tx, project_key)?;
+    let open = open_failures(tx, project_key, at)?;
     let (awaited, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(_, answering)| {
         open.may_be_answered(answering.made_at, answering.batch_key, answering.directory_id.as_deref())
     });
@@ -156,20 +158,31 @@ pub(crate) fn leave_out_unawaited(
 /// Open items that are looked at, at most, and one of each group: an outage leaves hundreds of thousands, and each scan asks.
 const MOST_LOOKED_AT: usize = 2_000;
 
-/// The open failures of a project, the oldest of each group.
-fn open_failures(connection: &Connection, project_key: i64) -> Result<OpenFailures, LedgerError> {
-    let mut groups = connection.prepare_cached("SELECT group_key FROM error_group WHERE open_items > 0")?;
-    let groups: Vec<i64> = groups.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+/// Milliseconds for which newer batches are searched for items that were cancelled: none of them is a failure, and a search costs
+/// requests.
+const CANCELLED_AWAITED: i64 = 7 * DAY;
+
+/// The open failures of a project, the oldest of each group, and what was cancelled lately.
+fn open_failures(connection: &Connection, project_key: i64, at: i64) -> Result<OpenFailures, LedgerError> {
+    let mut groups = connection.prepare_cached(
+        "SELECT group_key, 'open' AS state, ?1 AS since FROM error_group WHERE open_items > 0 AND kind IN ('failed', 'skipped')
+         UNION ALL SELECT group_key, 'ignored', ?2 FROM error_group WHERE kind = 'cancelled' AND last_seen > ?2",
+    )?;
+    let groups = groups.query_map((i64::MIN, at - CANCELLED_AWAITED), |row| {
+        Ok((row.get("group_key")?, row.get("state")?, row.get("since")?))
+    })?;
+    let groups: Vec<(i64, String, i64)> = groups.collect::<Result<_, _>>()?;
     let most = (MOST_LOOKED_AT / groups.len().max(1)).max(1);
     // The project is compared afterwards, so that a group of many projects is not walked for the few items of one.
     let mut oldest = connection.prepare_cached(
         "SELECT i.last_seen, b.project_key, b.batch_key, b.directory_id
-         FROM (SELECT last_seen, observation_key FROM item WHERE group_key = ?1 AND state = 'open' ORDER BY last_seen LIMIT ?2) i
+         FROM (SELECT last_seen, observation_key FROM item WHERE group_key = ?1 AND state = ?3 AND last_seen > ?4
+               ORDER BY last_seen LIMIT ?2) i
          JOIN observation o USING (observation_key) JOIN batch b USING (batch_key)",
     )?;
     let mut open = OpenFailures::default();
-    for group_key in groups {
-        let mut rows = oldest.query((group_key, i64::try_from(most).unwrap_or(i64::MAX)))?;
+    for (group_key, state, since) in groups {
+        let mut rows = oldest.query((group_key, i64::try_from(most).unwrap_or(i64::MAX), state, since))?;
         let (mut count, mut newest) = (0, i64::MIN);
         while let Some(row) = rows.next()? {
             let failure = OpenFailure {

@@ -20,14 +20,15 @@ pub(crate) struct Recovery<'a> {
     pub answered_until: i64,
 }
 
-/// Calls an item recovered; false if it is not open or being retried, or not known.
+/// Calls an item recovered; false if it is not open, being retried or cancelled, or not known.
 pub(crate) fn recover(
     tx: &Transaction<'_>,
     item_key: i64,
     recovery: &Recovery<'_>,
     counters: &mut Counters,
 ) -> Result<bool, LedgerError> {
-    if !change_state(tx, item_key, ItemState::Recovered, ItemState::is_unsolved, counters)? {
+    let lacks_result = |item: &KnownItem| item.state.is_unsolved() || item.is_cancelled();
+    if !change(tx, item_key, ItemState::Recovered, lacks_result, counters)? {
         return Ok(false);
     }
     tx.prepare_cached(
@@ -48,8 +49,18 @@ pub(crate) fn change_state(
     from: impl Fn(ItemState) -> bool,
     counters: &mut Counters,
 ) -> Result<bool, LedgerError> {
+    change(tx, item_key, to, |item| from(item.state), counters)
+}
+
+fn change(
+    tx: &Transaction<'_>,
+    item_key: i64,
+    to: ItemState,
+    from: impl Fn(&KnownItem) -> bool,
+    counters: &mut Counters,
+) -> Result<bool, LedgerError> {
     let item = tx.prepare_cached(KnownItem::BY_KEY)?.query_row([item_key], KnownItem::read).optional()?;
-    let Some(item) = item.filter(|item| from(item.state)) else {
+    let Some(item) = item.filter(from) else {
         return Ok(false);
     };
     let slot = item.slot(tx)?;

@@ -1,7 +1,7 @@
 //! What an item's observations say about the item: its newest one decides state, group and times.
 //!
 //! Newest is by event time, not by when it was seen; at the same event time the one seen later.
-//! A skip as "already processed" counts only where nothing worse is known.
+//! A skip as "already processed", and a cancellation, count only where nothing worse is known.
 //! Only a failure with a newer event time changes a state that someone or some success has settled.
 
 use rusqlite::{CachedStatement, Row, Transaction};
@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::Word;
-use crate::model::item::{HARMLESS_SKIP, ItemState};
+use crate::model::item::{HARMLESS_SKIP, ItemState, Kind};
 use crate::scan::store::counter_key::Slot;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest_record::ListingContext;
@@ -31,17 +31,17 @@ pub(crate) struct KnownItem {
     pub last_seen: i64,
     /// Failures up to this event time are answered by a later success.
     pub answered_until: i64,
-    /// Whether its newest observation is a skip.
-    pub skipped: bool,
+    /// What its newest observation is.
+    pub kind: Kind,
 }
 
 impl KnownItem {
     /// Finds one by `item_id`; read with [`KnownItem::read`].
     pub(crate) const BY_ID: &str = "SELECT item_key, state, project_key, group_key, observation_key, last_seen,
-         answered_until, kind = 'skipped' FROM item WHERE item_id = ?1";
+         answered_until, kind FROM item WHERE item_id = ?1";
     /// Finds one by `item_key`; read with [`KnownItem::read`].
     pub(crate) const BY_KEY: &str = "SELECT item_key, state, project_key, group_key, observation_key, last_seen,
-         answered_until, kind = 'skipped' FROM item WHERE item_key = ?1";
+         answered_until, kind FROM item WHERE item_key = ?1";
 
     /// Reads a row of the queries above.
     ///
@@ -49,18 +49,23 @@ impl KnownItem {
     /// SQLite's, or a state that is none.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<KnownItem> {
         // In the order of the queries: a lookup of each column by its name would be paid for every item that is seen again.
-        let (item_key, Word(state), project_key, group_key, observation_key, last_seen, answered_until, skipped) =
+        let (item_key, Word(state), project_key, group_key, observation_key, last_seen, answered_until, Word(kind)) =
             row.try_into()?;
-        Ok(KnownItem { item_key, state, project_key, group_key, observation_key, last_seen, answered_until, skipped })
+        Ok(KnownItem { item_key, state, project_key, group_key, observation_key, last_seen, answered_until, kind })
+    }
+
+    /// Whether it was cancelled and nothing worse is known of it.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.kind == Kind::Cancelled && self.state == ItemState::Ignored
     }
 
     /// Where it is counted. To be asked before its newest observation is reported again.
     pub(crate) fn slot(&self, tx: &Transaction<'_>) -> Result<Slot, LedgerError> {
-        let skip_reason: Option<String> = match self.skipped {
-            true => tx
+        let skip_reason: Option<String> = match self.kind {
+            Kind::Skipped => tx
                 .prepare_cached("SELECT skip_reason FROM observation WHERE observation_key = ?1")?
                 .query_row([self.observation_key], |row| row.get(0))?,
-            false => None,
+            _ => None,
         };
         Ok(Slot::new(self.group_key, self.project_key, self.state, skip_reason.as_deref(), self.last_seen))
     }
@@ -81,15 +86,16 @@ pub(crate) struct History<'t> {
 
 struct NewestObservation {
     observation_key: i64,
-    failed: bool,
+    kind: Kind,
     skip_reason: Option<String>,
     group_key: i64,
     event_at: i64,
 }
 
 impl NewestObservation {
+    /// Nothing is wrong with the document as far as this says.
     fn harmless(&self) -> bool {
-        self.skip_reason.as_deref() == Some(HARMLESS_SKIP)
+        self.kind == Kind::Cancelled || self.skip_reason.as_deref() == Some(HARMLESS_SKIP)
     }
 }
 
@@ -98,7 +104,7 @@ impl<'t> History<'t> {
     pub(crate) fn new(tx: &'t Transaction<'_>) -> Result<History<'t>, LedgerError> {
         Ok(History {
             observations: tx.prepare_cached(
-                "SELECT observation_key, kind = 'failed', skip_reason, group_key, event_at FROM observation
+                "SELECT observation_key, kind, skip_reason, group_key, event_at FROM observation
                  WHERE item_key = ?1",
             )?,
             others: tx.prepare_cached("SELECT group_key FROM item_group WHERE item_key = ?1")?,
@@ -154,11 +160,11 @@ impl<'t> History<'t> {
         let history = self.read(item.item_key)?;
         let Some(newest) = stored_observation(&history) else { return Ok(()) };
         let first_seen = history.iter().map(|o| o.event_at).min().unwrap_or(newest.event_at);
-        let failures = history.iter().filter(|o| o.failed).count();
+        let failures = history.iter().filter(|o| o.kind == Kind::Failed).count();
         let state = next_state(item, newest);
         self.update.execute((
             item.item_key,
-            if newest.failed { "failed" } else { "skipped" },
+            newest.kind.as_str(),
             state.as_str(),
             newest.group_key,
             newest.observation_key,
@@ -182,8 +188,8 @@ impl<'t> History<'t> {
         let mut rows = self.observations.query([item_key])?;
         let mut history = Vec::new();
         while let Some(row) = rows.next()? {
-            let (observation_key, failed, skip_reason, group_key, event_at) = row.try_into()?;
-            history.push(NewestObservation { observation_key, failed, skip_reason, group_key, event_at });
+            let (observation_key, Word(kind), skip_reason, group_key, event_at) = row.try_into()?;
+            history.push(NewestObservation { observation_key, kind, skip_reason, group_key, event_at });
         }
         drop(rows);
         for observation in &mut history {
@@ -245,7 +251,7 @@ fn stored_observation(history: &[NewestObservation]) -> Option<&NewestObservatio
 
 /// The state that follows from the newest observation.
 fn next_state(item: &KnownItem, newest: &NewestObservation) -> ItemState {
-    let opens = if !newest.failed && newest.harmless() { ItemState::Ignored } else { ItemState::Open };
+    let opens = newest.kind.opens(newest.skip_reason.as_deref());
     let unsettled = matches!(item.state, ItemState::Open | ItemState::Ignored);
     let newer = newest.event_at > item.last_seen && newest.event_at > item.answered_until;
     if unsettled || newer { opens } else { item.state }

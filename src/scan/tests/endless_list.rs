@@ -11,6 +11,7 @@ use crate::grouping::grouper::Subject;
 use crate::ledger::Ledger;
 use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, ok};
 use crate::model::classified::Classified;
+use crate::model::schedule::overdue::OverdueLimit;
 use crate::scan::job_list::{MOST_DUE, MOST_READ_OF_CUT};
 use crate::scan::source::Watched;
 use crate::scan::{restore_grouper, scan};
@@ -47,6 +48,7 @@ async fn an_endless_list_is_named_at_once_and_a_thousand_of_its_failing_batches_
         source: Arc::new(fake.cloud()),
         look_back: Duration::from_hours(24),
         concurrency: 4,
+        overdue: OverdueLimit::default(),
     };
     let mut grouper = restore_grouper(&ledger).await.unwrap();
     let classify = |_: &Subject<'_>| Classified { class: "transient".to_owned(), rule: None };

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::grouping::grouper::Subject;
 use crate::ledger::{Ledger, open};
 use crate::model::classified::Classified;
+use crate::model::schedule::overdue::OverdueLimit;
 use crate::scan::source::Watched;
 use crate::scan::summary::ScanSummary;
 use crate::scan::tests::cloud_in_memory::{Change, MemoryFault, MemoryOutcome, Model, time};
@@ -50,6 +51,7 @@ impl Site {
             source: Arc::clone(model),
             look_back: Duration::from_hours(24),
             concurrency: 2,
+            overdue: OverdueLimit::default(),
         };
         let projects: Vec<_> = self.models.iter().enumerate().map(watched).collect();
         for model in &self.models {

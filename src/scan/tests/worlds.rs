@@ -13,6 +13,7 @@ use crate::ledger::check::check;
 use crate::ledger::{Ledger, open};
 use crate::model::classified::Classified;
 use crate::model::item::Kind;
+use crate::model::schedule::overdue::OverdueLimit;
 use crate::scan::source::Watched;
 use crate::scan::summary::ScanSummary;
 use crate::scan::tests::cloud_in_memory::{Change, MemoryCloud, MemoryFault, MemoryOutcome, Model, time};
@@ -135,6 +136,7 @@ async fn scan_once(
         source: Arc::clone(model),
         look_back: Duration::from_hours(48),
         concurrency: 2,
+        overdue: OverdueLimit::default(),
     };
     let mut grouper = restore_grouper(ledger).await.unwrap();
     let classify = |_: &Subject<'_>| Classified { class: "unknown".to_owned(), rule: None };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::config::channel::{ChannelConfig, ChannelKind};
 use crate::credentials::Credentials;
 use crate::service::doctor::CheckResult;
@@ -18,7 +20,7 @@ pub(crate) async fn examine(config: &ChannelConfig, credentials: &Credentials) -
         // Not opened yet: a secret or a key is missing in the configuration.
         Err(error) => return Some(CheckResult::fail("channel", name, format!("{error:#}"), missing(config.kind))),
     };
-    Some(match tokio::time::timeout(LIMIT, channel.check()).await {
+    Some(match tokio::time::timeout(LIMIT, channel.check(Timestamp::now())).await {
         Ok(Ok(says)) => CheckResult::ok("channel", name, says),
         Ok(Err(error)) => CheckResult::fail("channel", name, error.to_string(), advice(config.kind)),
         Err(_) => {
@@ -29,11 +31,13 @@ pub(crate) async fn examine(config: &ChannelConfig, credentials: &Credentials) -
 
 fn missing(kind: ChannelKind) -> &'static str {
     match kind {
-        ChannelKind::Email => "correct its [[channel]]; the password is the credential smtp-password-NAME",
+        ChannelKind::Email => {
+            "correct its [[channel]]; the password is the credential smtp-password-NAME, secrets of oauth2 are smtp-oauth2-…-NAME"
+        }
         ChannelKind::Slack | ChannelKind::Teams => "put the webhook address into the credential channel-url-NAME",
         ChannelKind::Pagerduty => "put the integration's routing key into the credential routing-key-NAME",
         ChannelKind::Webhook => {
-            "correct its [[channel]]; secrets are the credentials channel-url-NAME and webhook-secret-NAME"
+            "correct its [[channel]]; secrets are the credentials channel-url-NAME, webhook-secret-NAME and webhook-bearer-NAME"
         }
         ChannelKind::File => "correct its [[channel]]",
     }
@@ -42,7 +46,7 @@ fn missing(kind: ChannelKind) -> &'static str {
 fn advice(kind: ChannelKind) -> &'static str {
     match kind {
         ChannelKind::Email => {
-            "check smtp-host, smtp-port, smtp-tls, the user and the password (credential smtp-password-NAME)"
+            "check the settings of the step that failed: token (oauth2), connect (smtp-host, smtp-port), TLS (smtp-tls), log-in (smtp-username and its password or permission)"
         }
         ChannelKind::Slack | ChannelKind::Teams => {
             "check the firewall, the proxy and that the address is complete (url-file, or the credential channel-url-NAME)"

@@ -23,8 +23,9 @@ pub(crate) fn examine(config: &Config, file: &Path) -> Vec<CheckResult> {
     }
     let secrets = Credentials::default().files(config).into_iter().map(|path| (path, READ, "read"));
     let folders = config.channel.iter().filter_map(|channel| Some((channel.dir.clone()?, WRITE_IN, "write in")));
+    let templates = config.channel.iter().filter_map(|channel| Some((channel.body_template.clone()?, READ, "read")));
     let needed: Vec<(PathBuf, u32, &str)> =
-        std::iter::once((file.to_owned(), READ, "read")).chain(secrets).chain(folders).collect();
+        std::iter::once((file.to_owned(), READ, "read")).chain(secrets).chain(templates).chain(folders).collect();
     needed.into_iter().filter_map(|(path, bits, what)| closed_to(service, &path, bits, what)).collect()
 }
 

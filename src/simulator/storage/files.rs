@@ -78,6 +78,7 @@ impl World {
             first_takes: None,
             results: Vec::new(),
             unwritable: false,
+            unlisted: false,
             deleted: false,
         };
         let item = self.add_item(item);

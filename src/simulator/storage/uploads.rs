@@ -183,6 +183,7 @@ impl World {
             first_takes: None,
             results: Vec::new(),
             unwritable: false,
+            unlisted: false,
             deleted: false,
         };
         self.add_item(item)

@@ -85,6 +85,7 @@ fn add_ghost(service: &mut SimulatedService<'_>, id: &str, found: Option<usize>)
         first_takes: None,
         results: Vec::new(),
         unwritable: false,
+        unlisted: false,
         deleted: true,
     })
 }

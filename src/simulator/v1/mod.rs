@@ -106,8 +106,9 @@ impl SimulatedService<'_> {
         }
         let index = self.own_batch(id)?;
         let batch = &self.world.batches[index];
-        let mut runs: Vec<usize> =
-            (0..batch.runs.len()).filter(|&run| status.is_none_or(|status| status == batch.runs[run].status)).collect();
+        let is_listed = |run: &usize| !self.world.items[batch.runs[*run].item].unlisted;
+        let has_status = |run: &usize| status.is_none_or(|status| status == batch.runs[*run].status);
+        let mut runs: Vec<usize> = (0..batch.runs.len()).filter(has_status).filter(is_listed).collect();
         order(&mut runs, self.paging().order, self.request, |&run| (batch.runs[run].effective_at, run));
         let window = PageWindow::by_offset(self.query, 100, runs.len(), self.paging())?;
         let runs = &runs[window.from..window.to];

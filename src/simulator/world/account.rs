@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::simulator::world::account_texts::{
-    BEHIND_VAGUE, GROWING, Nature, OUTAGE, RETURNING, UNREADABLE, UNSORTED, VAGUE, cause,
+    BEHIND_VAGUE, GROWING, Nature, OUTAGE, RETURNING, UNEXTRACTED, UNSORTED, VAGUE, cause,
 };
 use crate::simulator::world::builder::add_project;
 use crate::simulator::world::cause::{Failure, ScriptedCause};
@@ -182,7 +182,8 @@ impl Plot {
         for &item in &items {
             if self.world.items[item].cause.is_recoverable() && self.world.items[item].cause != ScriptedCause::Succeeds
             {
-                self.world.items[item].cause = cause(UNREADABLE, "", Nature::Permanent);
+                let (text, code) = UNEXTRACTED[item % UNEXTRACTED.len()];
+                self.world.items[item].cause = cause(text, code, Nature::Permanent);
             }
         }
         items

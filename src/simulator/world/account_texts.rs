@@ -107,8 +107,18 @@ pub(crate) const VAGUE: &str = "The document could not be processed.";
 pub(crate) const BEHIND_VAGUE: &str =
     "image of page {page} has {n} million pixels, more than the renderer may allocate";
 
-/// What extraction often ends with.
-pub(crate) const UNREADABLE: &str = "Field lines[{line}].amount holds text where the schema wants a number";
+/// An answer of the model that does not fit the schema.
+const UNREADABLE: &str = "Field lines[{line}].amount holds text where the schema wants a number";
+
+/// What extraction ends with, with the code on the job record.
+pub(crate) const UNEXTRACTED: [(&str, &str); 6] = [
+    (UNREADABLE, ""),
+    ("{pages} pages are more than extraction reads of one file (500)", "DOCUMENT_TOO_LARGE"),
+    ("Nothing to extract: none of the pages has text", "NO_DATA_FOUND_IN_FILE"),
+    ("Schema property lines.tax has the type 'decimal', which JSON Schema does not know", "schema_validation"),
+    ("the extraction model declined page {page}: content policy", "llm_refusal"),
+    ("Sheets of .numbers files are not supported here, save them as .xlsx", "UNSUPPORTED_FILE_TYPE"),
+];
 
 /// What sorting documents runs into, with the code on the job record.
 pub(crate) const UNSORTED: [(&str, &str); 2] = [

@@ -161,6 +161,7 @@ impl WorldBuilder {
             first_takes: None,
             results: Vec::new(),
             unwritable: false,
+            unlisted: false,
             deleted: false,
         };
         let index = self.world.add_item(item);
@@ -226,6 +227,12 @@ impl WorldBuilder {
         self
     }
 
+    /// No list of a batch's items shows the item although the batch counts it, until [`World::list_all`].
+    pub fn unlisted(mut self) -> Self {
+        self.last_item().unlisted = true;
+        self
+    }
+
     /// The item's pages.
     pub fn pages(mut self, pages: u64) -> Self {
         self.last_item().pages = pages;
@@ -272,6 +279,11 @@ impl Default for WorldBuilder {
 }
 
 impl World {
+    /// Lists show every item from now on.
+    pub fn list_all(&mut self) {
+        self.items.iter_mut().for_each(|item| item.unlisted = false);
+    }
+
     /// Adds a document and returns its index.
     pub(crate) fn add_item(&mut self, item: Item) -> usize {
         let index = self.items.len();

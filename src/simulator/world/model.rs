@@ -195,6 +195,8 @@ pub struct Item {
     pub results: Vec<FinishedWork>,
     /// Whether the server fails to write it: a page of items that holds it is answered with 500.
     pub unwritable: bool,
+    /// Whether no list of a batch's items shows it although the batch counts it.
+    pub unlisted: bool,
     /// Whether someone removed the file; later requests for it are refused.
     pub deleted: bool,
 }

@@ -139,7 +139,8 @@ pub(crate) fn only_entries(digest: &Digest, keep: impl Fn(&GroupEntry) -> bool) 
 pub(crate) fn recount_left_out(digest: Digest, all: &Digest) -> Digest {
     let listed = named([&digest]);
     let rest = all.changes.iter().chain(&all.still_open).filter(|entry| !listed.contains(&entry.group_id));
-    let (groups, items) = rest.fold((0, 0_u64), |(n, items), entry| (n + 1, items.saturating_add(entry.open_items)));
+    let (groups, items) =
+        rest.fold((0, 0_u64), |(n, items), entry| (n + 1, items.saturating_add(entry.open_failures())));
     Digest { left_out: LeftOut { groups, items }, ..digest }
 }
 

@@ -14,9 +14,51 @@ use crate::triage::digest::incident::{IncidentEntry, IncidentReason};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Totals};
 use crate::triage::digest::remark::Remark;
 
+/// How severe the news of a group is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Severity {
+    /// Growth, reminders, ends, inventories.
+    #[default]
+    Info,
+    /// Something is new or worse.
+    Warning,
+    /// It pages.
+    Critical,
+}
+
+impl Severity {
+    /// The severity of a group's news.
+    fn of(entry: &GroupEntry) -> Severity {
+        match entry.reason {
+            _ if entry.page => Severity::Critical,
+            Reason::New
+            | Reason::Regressed
+            | Reason::Escalated
+            | Reason::Flapping
+            | Reason::SilenceExpired
+            | Reason::WorkerFault => Severity::Warning,
+            Reason::Resolved | Reason::MoreItems | Reason::Reminder | Reason::Heartbeat | Reason::Baseline => {
+                Severity::Info
+            }
+        }
+    }
+
+    /// The severity of an incident's news.
+    fn of_incident(entry: &IncidentEntry) -> Severity {
+        match entry.reason.is_alarm() {
+            _ if entry.page => Severity::Critical,
+            true => Severity::Warning,
+            false => Severity::Info,
+        }
+    }
+}
+
 /// Which news a channel gets. An empty list means all.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Only {
+    /// The least severity.
+    pub severity: Severity,
     /// Group states.
     pub states: Vec<GroupState>,
     /// Failed, skipped.
@@ -44,6 +86,7 @@ impl Only {
         let project = self.projects.is_empty() || entry.projects.iter().any(|p| self.projects.contains(p));
         state
             && project
+            && Severity::of(entry) >= self.severity
             && holds(&self.kinds, &entry.kind)
             && holds(&self.groups, &entry.group_id)
             && holds(&self.classes, &entry.class)
@@ -61,6 +104,7 @@ impl Only {
         let any =
             |wanted: &[String], of: Vec<&String>| wanted.is_empty() || of.iter().any(|name| wanted.contains(name));
         state
+            && Severity::of_incident(entry) >= self.severity
             && holds(&self.kinds, &Kind::Failed)
             && any(&self.projects, entry.projects.iter().collect())
             && any(&self.groups, entry.groups.iter().collect())
@@ -75,6 +119,9 @@ impl Only {
                 parts.push(format!("{name} {}", words.join(", ")));
             }
         };
+        if self.severity > Severity::default() {
+            add("min-severity", vec![self.severity.into()]);
+        }
         add("states", self.states.iter().map(|s| s.as_str()).collect());
         add("kinds", self.kinds.iter().map(|k| k.as_str()).collect());
         add("projects", self.projects.iter().map(String::as_str).collect());
@@ -86,7 +133,8 @@ impl Only {
 
 /// The digest as a channel with this filter gets it; none if it has nothing to report to that channel.
 ///
-/// A digest without any group (all quiet, or only faults) goes to every channel.
+/// A digest without any group that says that all is quiet is sent to every channel that gets all severities; faults of the
+/// worker are sent to every channel.
 pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
     if only.is_all() {
         return Some(digest.clone());
@@ -105,8 +153,9 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
         .cloned()
         .collect();
     let had_news = !digest.changes.is_empty() || !digest.still_open.is_empty() || !digest.incidents.is_empty();
+    let is_wanted = only.severity == Severity::default() && !had_news;
     let is_empty = changes.is_empty() && still_open.is_empty() && incidents.is_empty();
-    if is_empty && had_news && digest.faults.is_empty() {
+    if is_empty && !is_wanted && digest.faults.is_empty() {
         return None;
     }
     let totals = count(&digest.totals, &changes, &still_open);
@@ -156,11 +205,19 @@ fn count(whole: &Totals, changes: &[GroupEntry], still_open: &[GroupEntry]) -> T
             Reason::Resolved => totals.resolved += 1,
             _ => totals.other += 1,
         }
-        totals.new_items = totals.new_items.saturating_add(entry.new_items);
+        if entry.kind.is_failure() {
+            totals.new_items = totals.new_items.saturating_add(entry.new_items);
+        }
     }
     for entry in changes.iter().chain(still_open) {
-        totals.open_items = totals.open_items.saturating_add(entry.open_items);
-        totals.open_groups += u64::from(entry.open_items > 0);
+        match entry.kind {
+            Kind::Overdue => totals.overdue_batches += entry.open_items,
+            Kind::Missing => totals.missing_batches += entry.open_items,
+            Kind::Failed | Kind::Skipped | Kind::Cancelled => {
+                totals.open_items = totals.open_items.saturating_add(entry.open_failures());
+                totals.open_groups += u64::from(entry.open_failures() > 0);
+            }
+        }
     }
     totals
 }
@@ -260,6 +317,27 @@ mod tests {
         faulty.changes.clear();
         faulty.still_open.clear();
         assert_eq!(without_own_fault(&faulty, "mail"), None);
+    }
+
+    #[test]
+    fn a_least_severity_leaves_out_what_needs_no_reaction() {
+        let least = |severity| Only { severity, ..Only::default() };
+        let narrowed = |digest: &Digest, severity| filter_digest(digest, &least(severity));
+        let shown =
+            |digest: &Digest, severity| narrowed(digest, severity).map_or(0, |d| d.changes.len() + d.still_open.len());
+        let mut digest = digest();
+        digest.still_open[0].reason = Reason::Reminder;
+        assert_eq!(shown(&digest, Severity::Info), 3);
+        assert_eq!(shown(&digest, Severity::Warning), 2, "what is new, and the end of what paged");
+        assert_eq!(shown(&digest, Severity::Critical), 1);
+        digest.changes[1].page = false;
+        assert_eq!(shown(&digest, Severity::Warning), 1);
+        assert_eq!(narrowed(&digest, Severity::Critical), None);
+        digest.changes[0].page = true;
+        let paged = narrowed(&digest, Severity::Critical).unwrap();
+        assert!(paged.changes.len() == 1 && paged.remarks.last().unwrap().text.contains("min-severity critical"));
+        let quiet = Digest { changes: Vec::new(), still_open: Vec::new(), ..digest };
+        assert!(narrowed(&quiet, Severity::Info).is_some() && narrowed(&quiet, Severity::Warning).is_none());
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub struct Window {
     pub to: Timestamp,
 }
 
-/// Complete counts.
+/// Complete counts. Items are documents that failed or were skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Items open now.
@@ -111,6 +111,19 @@ pub struct Totals {
     pub other: u64,
     /// Worker faults that last.
     pub faults: u64,
+    /// Batches that have not ended for far longer than such batches usually take.
+    #[serde(default)]
+    pub overdue_batches: u64,
+    /// Batches with items that LlamaCloud counts and does not show.
+    #[serde(default)]
+    pub missing_batches: u64,
+}
+
+impl Totals {
+    /// Whether nothing is open, of documents or batches.
+    pub(crate) fn is_all_clear(&self) -> bool {
+        self.open_items == 0 && self.overdue_batches == 0 && self.missing_batches == 0
+    }
 }
 
 /// Groups and items that exist but are not listed in this digest.
@@ -176,7 +189,7 @@ impl Reason {
 pub struct GroupEntry {
     /// `g-…`.
     pub group_id: String,
-    /// Failed or skipped.
+    /// What kind of problem it is.
     pub kind: Kind,
     /// Which of the group's open times this is, from 1.
     pub episode: u32,
@@ -241,6 +254,13 @@ pub struct GroupEntry {
     pub recovered: u64,
     /// Items to look at: newest, and different from each other.
     pub samples: Vec<Sample>,
+}
+
+impl GroupEntry {
+    /// Its open items, if they are documents that failed or were skipped.
+    pub(crate) fn open_failures(&self) -> u64 {
+        if self.kind.is_failure() { self.open_items } else { 0 }
+    }
 }
 
 /// One item shown for a group.

@@ -102,7 +102,7 @@ fn chosen(entries: &[GroupEntry], most: usize) -> Vec<bool> {
 fn leave_out<'e>(left_out: &mut LeftOut, dropped: impl Iterator<Item = &'e GroupEntry>) {
     for entry in dropped {
         left_out.groups = left_out.groups.saturating_add(1);
-        left_out.items = left_out.items.saturating_add(entry.open_items);
+        left_out.items = left_out.items.saturating_add(entry.open_failures());
     }
 }
 

@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::meta::{meta, set_meta};
-use crate::ledger::time::{Count, Millis};
+use crate::ledger::time::{Count, Millis, Word};
+use crate::model::item::Kind;
 use crate::triage::digest::model::{Digest, RetrySummary, Totals, Window};
 
 /// The name of the time that the last full digest reached. Ledgers of earlier versions have it from their next one on.
@@ -120,11 +121,23 @@ pub(crate) fn unscheduled_since(connection: &Connection, since: Timestamp) -> Re
 
 /// The complete numbers of the whole ledger; changes and faults are left to the caller.
 pub(crate) fn totals(connection: &Connection, window: Window) -> Result<Totals, LedgerError> {
-    let (open_items, open_groups) = connection.query_row(
-        "SELECT coalesce(sum(open_items), 0), count(*) FILTER (WHERE open_items > 0) FROM error_group WHERE merged_into IS NULL",
-        [],
-        |row| Ok((row.get::<_, Count>(0)?.0, row.get::<_, Count>(1)?.0)),
+    let mut open = Totals::default();
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, sum(open_items) AS items, count(*) AS groups FROM error_group
+         WHERE merged_into IS NULL AND open_items > 0 GROUP BY kind",
     )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (Word(kind), Count(items), Count(groups)) = (row.get("kind")?, row.get("items")?, row.get("groups")?);
+        match kind {
+            Kind::Overdue => open.overdue_batches += items,
+            Kind::Missing => open.missing_batches += items,
+            Kind::Failed | Kind::Skipped | Kind::Cancelled => {
+                open.open_items += items;
+                open.open_groups += groups;
+            }
+        }
+    }
     let counted = |sql: &str| {
         connection.query_row(sql, params![Millis(window.from), Millis(window.to)], |row| Ok(row.get::<_, Count>(0)?.0))
     };
@@ -132,11 +145,13 @@ pub(crate) fn totals(connection: &Connection, window: Window) -> Result<Totals, 
     let new_items = counted(
         "SELECT count(*) FROM error_group g CROSS JOIN item i ON i.group_key = g.group_key
              AND i.state IN ('open', 'retrying', 'recovered', 'dismissed') AND i.last_seen > ?1
-         WHERE i.first_seen > ?1 AND i.first_seen <= ?2",
+         WHERE g.kind IN ('failed', 'skipped') AND i.first_seen > ?1 AND i.first_seen <= ?2",
     )?;
-    let recovered_items =
-        counted("SELECT count(*) FROM item WHERE recovered_at > ?1 AND recovered_at <= ?2 AND state = 'recovered'")?;
-    Ok(Totals { open_items, open_groups, new_items, recovered_items, ..Totals::default() })
+    let recovered_items = counted(
+        "SELECT count(*) FROM item WHERE recovered_at > ?1 AND recovered_at <= ?2 AND state = 'recovered'
+             AND kind IN ('failed', 'skipped')",
+    )?;
+    Ok(Totals { new_items, recovered_items, ..open })
 }
 
 /// What became of the attempts that began or ended in the window, and of those still running at its end; none if there are none.

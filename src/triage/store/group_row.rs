@@ -24,7 +24,7 @@ pub(crate) struct GroupRecord {
     pub group_key: i64,
     /// `g-…`.
     pub group_id: String,
-    /// Failed or skipped.
+    /// What kind of problem it is.
     pub kind: Kind,
     /// The message with its variable parts masked.
     pub template: String,
@@ -190,6 +190,7 @@ pub(crate) fn whole_batches_since(
          FROM item i INDEXED BY item_whole_batch CROSS JOIN observation o USING (observation_key)
            CROSS JOIN batch b USING (batch_key)
          WHERE i.group_key = ?1 AND i.state = 'open' AND i.item_name = '(whole batch)' AND i.item_id = b.batch_id
+           AND i.kind = 'failed'
            AND o.first_seen > ?2",
     )?;
     Ok(statement.query_row(params![group_key, Millis(since)], |row| {

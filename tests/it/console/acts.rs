@@ -129,3 +129,37 @@ async fn a_retry_is_planned_confirmed_with_its_number_and_executed_by_the_servic
     assert!(terminate(&mut serving).success());
     assert!(console.page(&plan).await.contains("What became of it"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_that_was_not_sent_is_cancelled_and_one_without_an_outcome_abandoned() {
+    let site = scanned("[console]\nactions = \"retry\"\n").await;
+    let console = start(&site);
+    let sent = "INSERT INTO intent (intent_id, project_key, group_key, job_type, trigger, actor, state, job_config,
+             parameters_hash, items_hash, items, item_count, created_at, posting_at, api)
+         SELECT printf('01ARZ3NDEKTSV4RRFFQ69G5F%02d', n.value), 1, group_key, 'parse', 'auto', 'auto',
+             iif(n.value = 1, 'planned', 'unknown'), '{}', '', '', '[]', 1, ?1, iif(n.value = 1, NULL, ?1 - n.value * 3600000), 'v1-beta'
+         FROM json_each('[0, 1, 3]') n, (SELECT group_key FROM error_group LIMIT 1)";
+    let now = jiff::Timestamp::now().as_millisecond();
+    rusqlite::Connection::open(site.path("ledger.db")).unwrap().execute(sent, [now]).unwrap();
+    let [young, planned, old] = [0, 1, 3].map(|n| format!("01ARZ3NDEKTSV4RRFFQ69G5F{n:02}"));
+    let page = console.page("/plans").await;
+    assert!(page.contains(&format!("act=cancel&amp;intent={planned}")), "{page}");
+    assert!(page.contains(&format!("act=abandon&amp;intent={old}")), "{page}");
+    assert!(!page.contains(&format!("intent={young}")), "its batch is still being looked for: {page}");
+    let act = async |kind: &str, id: &str| {
+        let question = format!("/act?act={kind}&intent={id}");
+        let done = console.act(&question, &[("act", kind), ("intent", id), ("reason", "gone")]).await;
+        console.page(&done).await
+    };
+    assert!(act("cancel", &planned).await.contains("cancelled"));
+    assert!(act("abandon", &old).await.contains("abandoned the retry"));
+    assert_eq!(site.texts("SELECT state FROM intent ORDER BY intent_id"), ["unknown", "cancelled", "finished"]);
+    let audit = "SELECT actor || ' ' || action FROM audit WHERE action LIKE 'reprocess%' ORDER BY audit_id";
+    assert_eq!(site.texts(audit), ["Ann Example reprocess cancel", "Ann Example reprocess give-up"]);
+    let question = format!("/act?act=abandon&intent={young}");
+    let form = console.token(&question).await;
+    let refused = [("form", form.as_str()), ("act", "abandon"), ("intent", &young), ("reason", "r"), ("person", "Ann")];
+    let answer = console.post("/act", &refused, HeaderMap::new()).await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text().await.unwrap().contains("still being looked for"));
+}

@@ -1,39 +1,69 @@
 //! What a user should do about a server's refusal: found by its codes and words, which name the cause better than the
 //! command that it refused does. Many servers refuse a greeting or a sender only when they hear the first recipient.
 
-/// The stage of the SMTP dialogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The stage of sending a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 pub(crate) enum SmtpStage {
-    /// To connect and greet.
-    Open,
-    /// To log in.
+    /// To reach the server.
+    #[strum(serialize = "connect")]
+    Connect,
+    /// To protect the connection.
+    #[strum(serialize = "TLS")]
+    Tls,
+    /// To greet.
+    #[strum(serialize = "greeting")]
+    Greeting,
+    /// To log in with a password.
+    #[strum(serialize = "log-in")]
     LogIn,
+    /// To log in with an access token.
+    #[strum(serialize = "log-in")]
+    TokenLogIn,
     /// To name the sender.
+    #[strum(serialize = "sender")]
     Sender,
     /// To name a recipient.
+    #[strum(serialize = "recipient")]
     Recipient,
     /// To hand over the mail.
+    #[strum(serialize = "message")]
     Message,
 }
 
+impl SmtpStage {
+    /// A text with the stage in front of it, once.
+    pub(crate) fn of(self, why: &str) -> String {
+        let name: &str = self.into();
+        format!("{name}: {why}")
+    }
+}
+
 /// What a server wants that offers log-in by OAuth 2 only.
-pub(crate) const ONLY_OAUTH: &str = "the server accepts OAuth 2 tokens only, and llama-triage sends a password: \
-     allow password authentication (an app password) for the mailbox, or send through a relay that allows it";
+pub(crate) const ONLY_OAUTH: &str =
+    "the server accepts OAuth 2 access tokens only: set smtp-auth = \"oauth2\" (docs/channels.md)";
+
+/// What to do where a server accepts no access token.
+pub(crate) const NO_TOKENS: &str =
+    "the server accepts no OAuth 2 access tokens here: check smtp-host and smtp-port, or set smtp-auth = \"password\"";
 
 /// What to do where a server refuses the name that it is greeted with.
 pub(crate) const GREETING: &str = "set smtp-hello to a full host name of this machine that the server can look up";
 
 /// Its causes, each with the words that tell it. The first match wins.
-const CAUSES: [(&[&str], &str); 12] = [
+const CAUSES: [(&[&str], &str); 13] = [
     (&["helo", "ehlo"], GREETING),
     (
         &["authentication type", "authentication mechanism", "auth mechanism"],
         "the server accepts no passwords: allow password authentication for smtp-username, or leave it out",
     ),
     (
-        &["5.7.139", "basic authentication is disabled", "smtpclientauthentication is disabled"],
-        "passwords are switched off for this mailbox (Microsoft 365): its administrator must allow authenticated SMTP \
-         (SMTP AUTH) for it, or send through a relay that accepts a password",
+        &["smtpclientauthentication is disabled"],
+        "authenticated SMTP is switched off (Microsoft 365): its administrator must enable it for this mailbox \
+         (Set-CASMailbox -SmtpClientAuthenticationDisabled $false)",
+    ),
+    (
+        &["5.7.139", "basic authentication is disabled"],
+        "passwords are switched off for this mailbox (Microsoft 365): set smtp-auth = \"oauth2\" (docs/channels.md)",
     ),
     (
         &["5.7.9", "application-specific password", "app password"],
@@ -67,13 +97,29 @@ const CAUSES: [(&[&str], &str); 12] = [
     ),
 ];
 
+/// The same for a log-in with an access token.
+const TOKEN_CAUSES: [(&[&str], &str); 2] = [
+    (&["authentication type", "authentication mechanism", "auth mechanism"], NO_TOKENS),
+    (
+        &["5.7.3"],
+        "Microsoft 365 does not let this application use the mailbox: check its service principal and mailbox permission in \
+         Exchange Online, smtp-username, and the tenant in oauth2.token-url",
+    ),
+];
+
 /// What to do about a refusal: `why` is the server's answer with its code in brackets.
 pub(crate) fn advice(step: SmtpStage, why: &str) -> &'static str {
-    known(why).unwrap_or(match step {
+    let of_token = (step == SmtpStage::TokenLogIn).then(|| named(&TOKEN_CAUSES, why)).flatten();
+    of_token.or_else(|| known(why)).unwrap_or(match step {
         // A parameter that a server does not take before anything else was said is the name.
-        SmtpStage::Open if why.contains("(501)") || why.contains("(504)") => GREETING,
-        SmtpStage::Open => "check smtp-host, smtp-port and whether this machine may connect",
+        SmtpStage::Greeting if why.contains("(501)") || why.contains("(504)") => GREETING,
+        SmtpStage::Connect | SmtpStage::Tls | SmtpStage::Greeting => {
+            "check smtp-host, smtp-port and whether this machine may connect"
+        }
         SmtpStage::LogIn => "check smtp-username and the password",
+        SmtpStage::TokenLogIn => {
+            "check smtp-username (the mailbox), oauth2.scope, and that the application may send as this mailbox"
+        }
         SmtpStage::Sender => "check from and what the server allows",
         SmtpStage::Recipient => "no recipient was accepted: check to",
         SmtpStage::Message => {
@@ -84,8 +130,12 @@ pub(crate) fn advice(step: SmtpStage, why: &str) -> &'static str {
 
 /// The cause that the server's words name, whatever was under way; none if they name none.
 pub(crate) fn known(why: &str) -> Option<&'static str> {
+    named(&CAUSES, why)
+}
+
+fn named(causes: &[(&[&str], &'static str)], why: &str) -> Option<&'static str> {
     let why = why.to_ascii_lowercase();
-    CAUSES.iter().find(|(words, _)| words.iter().any(|word| why.contains(word))).map(|(_, todo)| *todo)
+    causes.iter().find(|(words, _)| words.iter().any(|word| why.contains(word))).map(|(_, todo)| *todo)
 }
 
 #[cfg(test)]
@@ -105,12 +155,25 @@ mod tests {
                 "transient error (450): 4.7.1 <vm>: Helo command rejected: Host not found",
                 "smtp-hello",
             ),
-            (SmtpStage::Open, "permanent error (501): Syntactically invalid EHLO argument(s)", "smtp-hello"),
+            (SmtpStage::Greeting, "permanent error (501): Syntactically invalid EHLO argument(s)", "smtp-hello"),
             (
                 SmtpStage::LogIn,
                 "permanent error (535): 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
-                "SMTP AUTH",
+                "must enable it",
             ),
+            (
+                SmtpStage::LogIn,
+                "permanent error (535): 5.7.139 Authentication unsuccessful, basic authentication is disabled.",
+                "smtp-auth = \"oauth2\"",
+            ),
+            (SmtpStage::TokenLogIn, "permanent error (535): 5.7.3 Authentication unsuccessful", "service principal"),
+            (
+                SmtpStage::TokenLogIn,
+                "permanent error (535): 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
+                "must enable it",
+            ),
+            (SmtpStage::TokenLogIn, "permanent error (504): 5.7.4 Unrecognized authentication type", "no OAuth 2"),
+            (SmtpStage::TokenLogIn, "permanent error (535): 5.7.8 Username and Password not accepted", "may send as"),
             (SmtpStage::LogIn, "permanent error (534): 5.7.9 Application-specific password required.", "app password"),
             (
                 SmtpStage::LogIn,
@@ -128,7 +191,7 @@ mod tests {
                 "permanent error (554): 5.7.1 <o@example.com>: Relay access denied",
                 "does not relay",
             ),
-            (SmtpStage::Open, "permanent error (504): 5.5.2 vm: need a fully-qualified name", "smtp-hello"),
+            (SmtpStage::Greeting, "permanent error (504): 5.5.2 vm: need a fully-qualified name", "smtp-hello"),
             (
                 SmtpStage::Sender,
                 "permanent error (504): 5.5.2 <t@vm>: Sender address rejected: need fully-qualified address",

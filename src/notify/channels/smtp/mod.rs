@@ -7,9 +7,11 @@
 pub(crate) mod hello;
 pub(crate) mod hint;
 pub(crate) mod recipients;
+pub(crate) mod xoauth2;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lettre::Address;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -22,6 +24,7 @@ use tokio::time::timeout;
 use crate::config::channel::SmtpTls;
 use crate::model::host::with_port;
 use crate::model::redact::secret_forms::SHORTEST;
+use crate::notify::channels::oauth2::{AccessToken, TokenSource};
 use crate::notify::channels::smtp::hint::SmtpStage;
 use crate::notify::channels::smtp::recipients::Declined;
 use crate::notify::error::{NotifyError, peer_text};
@@ -36,18 +39,36 @@ pub(crate) struct SmtpServer {
     pub(crate) hello: ClientId,
     /// How the connection is protected.
     pub(crate) tls: SmtpTls,
-    /// User and password; none does not log in.
-    pub(crate) login: Option<(String, SecretString)>,
+    /// How it is logged in to; none does not log in.
+    pub(crate) login: Option<Login>,
     /// How long each step may take.
     pub(crate) patience: Patience,
     /// A certificate to trust beside the system's; for tests.
     pub(crate) trusted: Option<lettre::transport::smtp::client::Certificate>,
 }
 
+/// Who logs in, and with what.
+pub(crate) struct Login {
+    /// `smtp-username`.
+    pub(crate) user: String,
+    /// The proof.
+    pub(crate) proof: LoginProof,
+}
+
+/// What a user logs in with.
+pub(crate) enum LoginProof {
+    /// `PLAIN` or `LOGIN`.
+    Password(SecretString),
+    /// `XOAUTH2`.
+    Token(Box<TokenSource>),
+}
+
 /// How long each step of a dialogue may take.
 #[derive(Clone, Copy)]
 pub(crate) struct Patience {
-    /// From the first packet to the end of the log-in.
+    /// One request for an access token.
+    pub(crate) token: Duration,
+    /// From the first packet to the end of the greeting, and the log-in.
     pub(crate) open: Duration,
     /// Each command; tarpits and greylisting take tens of seconds.
     pub(crate) command: Duration,
@@ -60,6 +81,7 @@ pub(crate) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Patience {
+            token: Duration::from_secs(30),
             open: Duration::from_secs(60),
             command: Duration::from_secs(120),
             accept: Duration::from_secs(600),
@@ -93,17 +115,34 @@ impl SmtpServer {
         with_port(&self.host, self.port)
     }
 
-    /// Sends one message to all recipients that the server takes.
-    pub(crate) async fn send(&self, from: &Address, to: &[Address], message: &[u8]) -> Result<Sent, NotifyError> {
-        let mut connection = self.open().await?;
+    /// The steps before a mail is sent, in order: what [`Self::check`] checks.
+    pub(crate) fn steps(&self) -> Vec<&'static str> {
+        let mut steps = Vec::new();
+        let proof = self.login.as_ref().map(|login| &login.proof);
+        steps.extend(matches!(proof, Some(LoginProof::Token(_))).then_some("token"));
+        steps.push("connect");
+        steps.extend((self.tls != SmtpTls::None).then_some("TLS"));
+        steps.extend(proof.is_some().then_some("log-in"));
+        steps
+    }
+
+    /// Sends one message to all recipients that the server takes. `now` is when it is sent.
+    pub(crate) async fn send(
+        &self,
+        from: &Address,
+        to: &[Address],
+        message: &[u8],
+        now: Timestamp,
+    ) -> Result<Sent, NotifyError> {
+        let mut connection = self.open(now).await?;
         let sent = self.hand_over(&mut connection, from, to, message).await;
         self.close(connection).await;
         sent
     }
 
     /// Connects, secures and logs in, without sending.
-    pub(crate) async fn check(&self) -> Result<(), NotifyError> {
-        self.close(self.open().await?).await;
+    pub(crate) async fn check(&self, now: Timestamp) -> Result<(), NotifyError> {
+        self.close(self.open(now).await?).await;
         Ok(())
     }
 
@@ -111,14 +150,53 @@ impl SmtpServer {
         let _ = timeout(self.patience.close, connection.abort()).await;
     }
 
-    async fn open(&self) -> Result<AsyncSmtpConnection, NotifyError> {
-        match timeout(self.patience.open, self.secure_and_log_in()).await {
-            Ok(opened) => opened,
-            Err(_) => Err(self.silent("to connect and log in", self.patience.open)),
+    async fn open(&self, now: Timestamp) -> Result<AsyncSmtpConnection, NotifyError> {
+        match &self.login {
+            None => self.connect().await,
+            Some(Login { user, proof: LoginProof::Password(password) }) => {
+                let mut connection = self.connect().await?;
+                self.in_time(SmtpStage::LogIn, self.log_in_with_password(&mut connection, user, password)).await?;
+                Ok(connection)
+            }
+            Some(Login { user, proof: LoginProof::Token(source) }) => {
+                // Before the connection: servers end one on which nothing is said.
+                let token = source.token(now).await?;
+                match self.open_with_token(user, &token).await {
+                    // It may have been revoked, or have ended while this machine slept.
+                    Err(NotifyError::Refused { .. }) if !token.is_new => {
+                        self.open_with_token(user, &source.renewed(now).await?).await
+                    }
+                    opened => opened,
+                }
+            }
         }
     }
 
-    async fn secure_and_log_in(&self) -> Result<AsyncSmtpConnection, NotifyError> {
+    async fn open_with_token(&self, user: &str, token: &AccessToken) -> Result<AsyncSmtpConnection, NotifyError> {
+        let mut connection = self.connect().await?;
+        match self.in_time(SmtpStage::TokenLogIn, self.log_in_with_token(&mut connection, user, token)).await {
+            Ok(()) => Ok(connection),
+            Err(error) => {
+                self.close(connection).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, NotifyError> {
+        self.in_time(SmtpStage::Connect, self.connect_and_secure()).await
+    }
+
+    /// The result of a step before the mail, within its time.
+    async fn in_time<T>(
+        &self,
+        step: SmtpStage,
+        work: impl Future<Output = Result<T, NotifyError>>,
+    ) -> Result<T, NotifyError> {
+        timeout(self.patience.open, work).await.unwrap_or_else(|_| Err(self.silent(step, self.patience.open)))
+    }
+
+    async fn connect_and_secure(&self) -> Result<AsyncSmtpConnection, NotifyError> {
         let implicit = match self.tls {
             SmtpTls::Implicit => Some(self.tls_parameters()?),
             SmtpTls::Required | SmtpTls::None => None,
@@ -127,44 +205,80 @@ impl SmtpServer {
         let mut connection =
             AsyncSmtpConnection::connect_tokio1(peer, Some(self.patience.open), &self.hello, implicit, None)
                 .await
-                .map_err(|error| self.not_opened(&error))?;
+                .map_err(|error| self.not_opened(SmtpStage::Connect, &error))?;
         if self.tls == SmtpTls::Required {
             if !connection.can_starttls() {
                 return Err(self.refused(
+                    SmtpStage::Tls,
                     "the server does not offer STARTTLS",
                     "set smtp-tls = \"implicit\" with its TLS port, or another server",
                 ));
             }
-            connection.starttls(self.tls_parameters()?, &self.hello).await.map_err(|error| self.not_opened(&error))?;
+            connection
+                .starttls(self.tls_parameters()?, &self.hello)
+                .await
+                .map_err(|error| self.not_opened(SmtpStage::Tls, &error))?;
         }
-        self.log_in(&mut connection).await?;
         Ok(connection)
     }
 
-    async fn log_in(&self, connection: &mut AsyncSmtpConnection) -> Result<(), NotifyError> {
-        let Some((user, password)) = &self.login else {
-            return Ok(());
-        };
+    async fn log_in_with_password(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        user: &str,
+        password: &SecretString,
+    ) -> Result<(), NotifyError> {
+        let step = SmtpStage::LogIn;
         let mechanisms = [Mechanism::Plain, Mechanism::Login];
         if connection.server_info().get_auth_mechanism(&mechanisms).is_none() {
             if connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
-                return Err(self.refused("the server offers only XOAUTH2 authentication", hint::ONLY_OAUTH));
+                return Err(self.refused(step, "the server offers only XOAUTH2 authentication", hint::ONLY_OAUTH));
             }
             return Err(self.refused(
+                step,
                 "the server offers no authentication here",
                 "check smtp-port and smtp-tls: most servers offer it only after TLS; or leave smtp-username out",
             ));
         }
-        let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
+        let credentials = Credentials::new(user.to_owned(), password.expose_secret().to_owned());
         match connection.auth(&mechanisms, &credentials).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_transient() => Err(self.deferred(&error)),
             Err(error) if error.is_permanent() || error.is_client() => {
-                let why = format!("login failed: {}", login_error_text(&error, password));
+                let why = login_error_text(&error, password);
                 // Masked, the words of some refusals no longer name their cause.
-                Err(self.refused(&why, hint::advice(SmtpStage::LogIn, &error.to_string())))
+                Err(self.refused(step, &why, hint::advice(step, &error.to_string())))
             }
-            Err(error) => Err(self.unreachable(&error)),
+            Err(error) => Err(self.not_answered(step, &error)),
+        }
+    }
+
+    async fn log_in_with_token(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        user: &str,
+        token: &AccessToken,
+    ) -> Result<(), NotifyError> {
+        let step = SmtpStage::TokenLogIn;
+        if !connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
+            return Err(self.refused(step, "the server does not offer XOAUTH2 authentication", hint::NO_TOKENS));
+        }
+        let mut answer = connection.command(xoauth2::command(user, &token.secret)).await;
+        let mut said = String::new();
+        if let Ok(challenge) = answer.as_ref()
+            && challenge.has_code(334)
+        {
+            // A server refuses a token with a challenge that says why; its status follows an empty line.
+            said = xoauth2::challenge(challenge.first_line().unwrap_or_default());
+            answer = connection.command("\r\n").await;
+        }
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_permanent() || error.is_client() => {
+                let why = [error.to_string(), said].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+                let why = peer_text(&why.join("; "));
+                Err(self.refused(step, &why, hint::advice(step, &why)))
+            }
+            Err(error) => Err(self.not_answered(step, &error)),
         }
     }
 
@@ -188,14 +302,16 @@ impl SmtpServer {
         to: &[Address],
         message: &[u8],
     ) -> Result<Sent, NotifyError> {
-        if let Reply::Declined(error) = self.command(connection, Mail::new(Some(from.clone()), Vec::new())).await? {
+        if let Reply::Declined(error) =
+            self.command(connection, SmtpStage::Sender, Mail::new(Some(from.clone()), Vec::new())).await?
+        {
             return Err(self.declined(SmtpStage::Sender, &error));
         }
         let mut sent = self.offer_recipients(connection, to).await?;
         if sent.accepted.is_empty() {
             return Ok(sent);
         }
-        if let Reply::Declined(error) = self.command(connection, Data).await? {
+        if let Reply::Declined(error) = self.command(connection, SmtpStage::Message, Data).await? {
             return Err(self.declined(SmtpStage::Message, &error));
         }
         sent.answer = self.hand_over_content(connection, message).await?;
@@ -210,13 +326,13 @@ impl SmtpServer {
         let mut sent = Sent::default();
         for address in to {
             let recipient = Rcpt::new(address.clone(), Vec::new());
-            let Reply::Declined(error) = self.command(connection, recipient).await? else {
+            let Reply::Declined(error) = self.command(connection, SmtpStage::Recipient, recipient).await? else {
                 sent.accepted.push(address.clone());
                 continue;
             };
             // 421: the server closes; the recipients before it have nothing yet either.
             if code(&error) == Some(421) {
-                return Err(self.deferred(&error));
+                return Err(self.deferred(SmtpStage::Recipient, &error));
             }
             let declined = Declined { address: address.clone(), why: peer_text(&error.to_string()) };
             let one_too_many = declined.is_one_too_many() && !sent.accepted.is_empty();
@@ -233,7 +349,7 @@ impl SmtpServer {
         connection: &mut AsyncSmtpConnection,
         message: &[u8],
     ) -> Result<String, NotifyError> {
-        let unclear = |why: String| NotifyError::Unclear { peer: self.peer(), why };
+        let unclear = |why: String| NotifyError::Unclear { peer: self.peer(), why: SmtpStage::Message.of(&why) };
         match timeout(self.patience.accept, connection.message(message)).await {
             Err(_) => Err(unclear(format!("no answer within {} s", self.patience.accept.as_secs_f32()))),
             Ok(Ok(response)) => Ok(peer_text(&response.message().collect::<Vec<_>>().join(" "))),
@@ -246,13 +362,14 @@ impl SmtpServer {
     async fn command<C: std::fmt::Display>(
         &self,
         connection: &mut AsyncSmtpConnection,
+        step: SmtpStage,
         command: C,
     ) -> Result<Reply, NotifyError> {
         match timeout(self.patience.command, connection.command(command)).await {
-            Err(_) => Err(self.silent("to answer a command", self.patience.command)),
+            Err(_) => Err(self.silent(step, self.patience.command)),
             Ok(Ok(_)) => Ok(Reply::Accepted),
             Ok(Err(error)) if error.status().is_some() => Ok(Reply::Declined(error)),
-            Ok(Err(error)) => Err(self.unreachable(&error)),
+            Ok(Err(error)) => Err(self.unreachable(step, &error)),
         }
     }
 
@@ -269,59 +386,72 @@ impl SmtpServer {
         match code(error) {
             // 552 says either; a smaller mail is tried once.
             Some(552 | 554) if why.contains("5.3.4") || code(error) == Some(552) => {
-                let why = format!("{why} (or a mailbox is full)");
+                let why = step.of(&format!("{why} (or a mailbox is full)"));
                 NotifyError::TooLarge { peer: self.peer(), why, next: None }
             }
-            _ if error.is_permanent() => self.refused(&why, hint::advice(step, &why)),
-            _ => self.deferred(error),
+            _ if error.is_permanent() => self.refused(step, &why, hint::advice(step, &why)),
+            _ => self.deferred(step, error),
         }
     }
 
-    fn not_opened(&self, error: &SmtpError) -> NotifyError {
+    fn not_opened(&self, step: SmtpStage, error: &SmtpError) -> NotifyError {
         let why = peer_text(&error.to_string());
-        if error.is_permanent() {
-            return self.refused(&why, hint::advice(SmtpStage::Open, &why));
+        if error.status().is_some() {
+            // STARTTLS is refused by its own words; everything else that is said so early answers the greeting.
+            let step = if step == SmtpStage::Tls { step } else { SmtpStage::Greeting };
+            return match error.is_permanent() {
+                true => self.refused(step, &why, hint::advice(step, &why)),
+                false => self.deferred(step, error),
+            };
         }
-        if error.is_transient() {
-            return self.deferred(error);
-        }
-        let todo = if why.contains("certificate") {
-            "; its certificate is not trusted here: check smtp-host, or add its CA to this machine's store"
-        } else {
-            "; check smtp-host, smtp-port and smtp-tls"
+        let is_untrusted = why.contains("certificate");
+        let todo = match is_untrusted {
+            true => "; its certificate is not trusted here: check smtp-host, or add its CA to this machine's store",
+            false => "; check smtp-host, smtp-port and smtp-tls",
         };
-        NotifyError::Unreachable { peer: self.peer(), why: format!("{why}{todo}") }
+        let step = if is_untrusted { SmtpStage::Tls } else { step };
+        NotifyError::Unreachable { peer: self.peer(), why: step.of(&format!("{why}{todo}")) }
     }
 
-    fn unreachable(&self, error: &SmtpError) -> NotifyError {
-        NotifyError::Unreachable { peer: self.peer(), why: peer_text(&error.to_string()) }
+    /// An error that is no refusal: the server wants patience, or said nothing.
+    fn not_answered(&self, step: SmtpStage, error: &SmtpError) -> NotifyError {
+        if error.is_transient() { self.deferred(step, error) } else { self.unreachable(step, error) }
     }
 
-    fn silent(&self, step: &str, limit: Duration) -> NotifyError {
-        let why = format!("it took more than {} s {step}", limit.as_secs_f32());
+    fn unreachable(&self, step: SmtpStage, error: &SmtpError) -> NotifyError {
+        NotifyError::Unreachable { peer: self.peer(), why: step.of(&peer_text(&error.to_string())) }
+    }
+
+    fn silent(&self, step: SmtpStage, limit: Duration) -> NotifyError {
+        let why = step.of(&format!("no answer within {} s", limit.as_secs_f32()));
         NotifyError::Unreachable { peer: self.peer(), why }
     }
 
-    fn deferred(&self, error: &SmtpError) -> NotifyError {
-        let why = self.advised(peer_text(&error.to_string()));
+    fn deferred(&self, step: SmtpStage, error: &SmtpError) -> NotifyError {
+        let why = self.advised(step, peer_text(&error.to_string()));
         NotifyError::Deferred { peer: self.peer(), why, retry_after: None }
     }
 
-    fn refused(&self, why: &str, todo: &'static str) -> NotifyError {
-        let why = self.with_greeting(why.to_owned(), todo);
+    /// No recipient was accepted, for these reasons.
+    pub(crate) fn all_refused(&self, why: &str) -> NotifyError {
+        self.refused(SmtpStage::Recipient, why, hint::advice(SmtpStage::Recipient, why))
+    }
+
+    fn refused(&self, step: SmtpStage, why: &str, todo: &'static str) -> NotifyError {
+        let why = step.of(&self.with_greeting(why.to_owned(), todo));
         NotifyError::Refused { peer: self.peer(), why, todo, of_content: false }
     }
 
-    /// A server's words with what to do about them, where they name their cause.
-    pub(crate) fn advised(&self, why: String) -> String {
-        match hint::known(&why) {
+    /// A server's words with their step, and with what to do about them where they name their cause.
+    pub(crate) fn advised(&self, step: SmtpStage, why: String) -> String {
+        step.of(&match hint::known(&why) {
             Some(todo) => format!("{}; {todo}", self.with_greeting(why, todo)),
             None => why,
-        }
+        })
     }
 
     /// A server's words with the name that it was greeted with, where the advice is about that: servers seldom repeat it.
-    pub(crate) fn with_greeting(&self, why: String, todo: &str) -> String {
+    fn with_greeting(&self, why: String, todo: &str) -> String {
         if todo == hint::GREETING { format!("{why}; the name that it refused is {}", self.hello) } else { why }
     }
 }

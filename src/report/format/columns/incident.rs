@@ -1,11 +1,12 @@
 //! One incident for people.
 
 use crate::model::links::PAGE;
+use crate::model::text::length;
 use crate::model::text::one_line;
 use crate::report::detail::{IncidentDetail, IncidentMember};
 use crate::report::format::columns::Section;
 use crate::report::format::columns::lists::column;
-use crate::report::format::layout::{AnswerLayout, age, grouped, length};
+use crate::report::format::layout::{AnswerLayout, age, grouped};
 use crate::report::format::sheet::{Cell, Column, Sheet, Tone};
 
 const MEMBERS: &[Column<IncidentMember>] = &[

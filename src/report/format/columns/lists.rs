@@ -1,11 +1,11 @@
-//! Columns of the lists: groups, items, batches, skip reasons.
+//! Columns of the lists: groups, items, batches, skip reasons, items without a result.
 
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 use crate::model::links::linker::Links;
 use crate::model::links::{PAGE, VENDOR_PAGE};
 use crate::report::format::sheet::{Cell, Column, Tone};
-use crate::report::rows::{BatchRow, GroupRow, IncidentRow, ItemRow, SampleRow, SkipRow};
+use crate::report::rows::{BatchRow, GroupRow, IncidentRow, ItemRow, Lack, MissingRow, SampleRow, SkipRow};
 use crate::triage::digest::incident::IncidentState;
 
 /// Columns of groups.
@@ -125,6 +125,29 @@ pub(crate) const SKIPPED: &[Column<SkipRow>] = &[
     column("first_seen", "first", |row| Cell::Age(row.first_seen)),
     column("last_seen", "last", |row| Cell::Age(row.last_seen)),
 ];
+
+/// Columns of items without a result.
+pub(crate) const MISSING: &[Column<MissingRow>] = &[
+    column("lack", "why", |row| lack(row.lack)),
+    column("items", "items", |row| Cell::maybe_count(row.items)),
+    column("item_name", "name", |row| Cell::maybe(&row.item_name)),
+    column("batch_id", "batch", |row| Cell::to(&row.batch_id, row.links.get("batch"))),
+    column("since", "since", |row| Cell::Age(row.since)),
+    column("text", "error", |row| Cell::maybe(&row.text)),
+    column("item_id", "", |row| Cell::maybe(&row.item_id)),
+    column("state", "state", |row| row.state.map_or(Cell::None, item_state)),
+    column("project", "", |row| Cell::Text(row.project.clone())),
+    column("group_id", "", |row| Cell::maybe(&row.group_id)),
+    column("link", "", |row| best(&row.links).cloned().map_or(Cell::None, Cell::Text)),
+];
+
+fn lack(lack: Lack) -> Cell {
+    match lack {
+        Lack::NotShown => Cell::Word("not shown", Tone::Warn),
+        Lack::Failed => Cell::Word("failed", Tone::Bad),
+        lack => Cell::Word(lack.as_str(), Tone::Plain),
+    }
+}
 
 /// A column; a shorter way to write one.
 pub(crate) const fn column<R>(name: &'static str, label: &'static str, cell: fn(&R) -> Cell) -> Column<R> {

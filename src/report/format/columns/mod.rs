@@ -7,11 +7,12 @@ pub(crate) mod lists;
 pub(crate) mod summary;
 pub(crate) mod trend;
 
+use crate::model::text::length;
 use crate::report::format::ReportError;
 use crate::report::format::answer::{Answer, AnswerRows, Heading};
 use crate::report::format::columns::history::{MTTR, RETRIES};
-use crate::report::format::columns::lists::{BATCHES, GROUPS, SKIPPED};
-use crate::report::format::layout::{AnswerLayout, age, grouped, length};
+use crate::report::format::columns::lists::{BATCHES, GROUPS, MISSING, SKIPPED};
+use crate::report::format::layout::{AnswerLayout, age, grouped};
 use crate::report::format::sheet::{Choice, Sheet};
 use crate::report::history::RetryRow;
 
@@ -62,6 +63,7 @@ pub(crate) fn sheet(answer: &Answer, choice: Choice<'_>) -> Result<Sheet, Report
             Sheet::new(&rows, BATCHES, choice, "")
         }
         AnswerRows::Skipped(rows) => Sheet::new(rows, SKIPPED, choice, "no skipped items"),
+        AnswerRows::Missing(rows) => Sheet::new(rows, MISSING, choice, "no item lacks a result"),
         AnswerRows::Trend(rows) => Sheet::new(rows, history::TREND, choice, "no failures"),
         AnswerRows::Attempts(rows) => Sheet::new(rows, history::ATTEMPTS, choice, "no attempts"),
         AnswerRows::Retries(rows) => Sheet::new(rows, RETRIES, choice, "no attempts"),

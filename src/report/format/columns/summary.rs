@@ -22,6 +22,8 @@ pub(crate) const SUMMARY: &[Column<SummaryRow>] = &[
     column("items.recovered", "recovered", |row| Cell::Count(row.items.recovered)),
     column("items.dismissed", "dismissed", |row| Cell::Count(row.items.dismissed)),
     column("items.ignored", "ignored", |row| Cell::Count(row.items.ignored)),
+    column("batches.overdue", "overdue batches", |row| Cell::Count(row.batches.overdue)),
+    column("batches.missing", "batches with missing items", |row| Cell::Count(row.batches.missing)),
     column("groups.new", "new groups", |row| Cell::Count(row.groups.new)),
     column("groups.regressed", "regressed", |row| Cell::Count(row.groups.regressed)),
     column("groups.escalating", "escalating", |row| Cell::Count(row.groups.escalating)),
@@ -42,6 +44,15 @@ pub(crate) const SUMMARY: &[Column<SummaryRow>] = &[
 pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLayout) -> Vec<Section> {
     let mut facts: Vec<(&'static str, String)> = faults(summary, look).collect();
     facts.push(("open", open(summary)));
+    if summary.batches.overdue > 0 {
+        facts.push(("overdue", format!("{} not ended for far longer than usual", batches(summary.batches.overdue))));
+    }
+    if summary.batches.missing > 0 {
+        facts.push((
+            "missing",
+            format!("{} with items that LlamaCloud does not show", batches(summary.batches.missing)),
+        ));
+    }
     let in_window = window(&summary.window, look);
     facts.push(("failed", format!("{} {in_window}", counted(summary.items_in_window, "item"))));
     facts.push((
@@ -65,6 +76,10 @@ pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLay
     let command = command::all_of(heading, Question::Groups, &[("--state", command::OPEN_GROUPS)], &filter);
     top.cut = command::cut(summary.top_groups.len() as u64, summary.groups.open(), &command);
     vec![Section::Facts(facts), Section::Sheet(top)]
+}
+
+fn batches(count: u64) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "batch" } else { "batches" })
 }
 
 /// When the first of the clock hours begins: not 24 hours ago, for the last one has only begun.

@@ -15,6 +15,9 @@ pub(crate) fn sheet(rows: &[TrendRow], kind: Option<Kind>, look: &AnswerLayout) 
         None => "times failed or skipped",
         Some(Kind::Failed) => "times failed",
         Some(Kind::Skipped) => "times skipped",
+        Some(Kind::Cancelled) => "times cancelled",
+        Some(Kind::Overdue) => "batches overdue",
+        Some(Kind::Missing) => "batches with items that are not shown",
     };
     match rows.iter().any(|row| row.key.is_some()) {
         true => by_key(rows, what, look),

@@ -1,9 +1,10 @@
 //! How long each episode took to recover: a dot for each, on a scale of powers, with the median.
 
+use crate::model::text::length;
 use crate::report::format::answer::Charts;
 use crate::report::format::html::chart::{COLOURS, Frame, HEIGHT, Key};
 use crate::report::format::html::escaped;
-use crate::report::format::layout::{AnswerLayout, length};
+use crate::report::format::layout::AnswerLayout;
 
 const WIDTH: u64 = 1000;
 /// The scale: from a minute to a month.

@@ -12,6 +12,9 @@ use crate::report::store::selection::item_counts;
 use crate::report::store::selection::view::ReportView;
 use crate::report::store::value;
 
+/// What recovers is a document, unless another kind is asked for.
+const OF_FAILURES: &str = "IN (SELECT group_key FROM error_group WHERE kind IN ('failed', 'skipped'))";
+
 /// Items that match the filters but for the state, whose recovery was seen in the window and still stands.
 pub(crate) fn recovered(view: &ReportView<'_>, window: TimeRange) -> Result<u64, QueryError> {
     let [since, until] = [window.since, window.until].map(|end| end.as_millisecond());
@@ -21,6 +24,9 @@ pub(crate) fn recovered(view: &ReportView<'_>, window: TimeRange) -> Result<u64,
     let begun = hour(since);
     let mut clause = item_counts::counter_clause(view);
     clause.and("c.hour > ?", [begun.into()]);
+    if view.filter.kind.is_none() {
+        clause.and(&format!("c.group_key {OF_FAILURES}"), []);
+    }
     let sql = format!("SELECT coalesce(sum(c.items), 0) FROM recovery_hour c WHERE {}", clause.text());
     Ok(count(view, &sql, &clause)? + by_items(view, since, (begun + 1).saturating_mul(HOUR).min(until))?)
 }
@@ -28,6 +34,9 @@ pub(crate) fn recovered(view: &ReportView<'_>, window: TimeRange) -> Result<u64,
 /// The same in a range of times, from the items alone.
 pub(crate) fn by_items(view: &ReportView<'_>, since: i64, until: i64) -> Result<u64, QueryError> {
     let mut clause = view.item_clause()?;
+    if view.filter.kind.is_none() {
+        clause.and(&format!("i.group_key {OF_FAILURES}"), []);
+    }
     clause.and("i.recovered_at >= ? AND i.recovered_at < ?", [since, until].map(Value::from));
     let sql = format!("SELECT count(*) FROM item i INDEXED BY item_by_recovery WHERE {}", clause.text());
     count(view, &sql, &clause)

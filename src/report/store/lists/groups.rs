@@ -134,7 +134,7 @@ pub(crate) fn complete(
         hourly,
         failures_in_window: in_window,
         failures_before_window: before,
-        retry_outlook: remarks.retry_outlook(&base.group_id),
+        retry_outlook: remarks.retry_outlook(view, &base.group_id),
         incident_id: match base.episode {
             Some(episode) => incident::of_episode(view.connection, base.key, episode)?,
             None => None,

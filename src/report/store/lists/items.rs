@@ -41,15 +41,24 @@ pub(crate) fn items(view: &ReportView<'_>) -> Result<Vec<ItemRow>, QueryError> {
     {
         by_newest(view, &newest, &mut clause);
     }
+    select(view, &clause, order, &view.filter.sql_limit())
+}
+
+/// The items that fulfil a clause, in this order. `limit` is what follows `LIMIT`.
+pub(crate) fn select(
+    view: &ReportView<'_>,
+    clause: &Clause,
+    order: &str,
+    limit: &str,
+) -> Result<Vec<ItemRow>, QueryError> {
     // Sorted and cut before anything is joined: the joins then touch only what is shown.
     let mut statement = view.connection.prepare(&format!(
         "WITH picked AS MATERIALIZED (
              SELECT i.rowid AS picked_row FROM item i WHERE {}
-             ORDER BY {order}, i.item_id LIMIT {})
+             ORDER BY {order}, i.item_id LIMIT {limit})
          SELECT {COLUMNS} FROM picked CROSS JOIN item i ON i.rowid = picked_row {JOINS}
          ORDER BY {order}, i.item_id",
         clause.text(),
-        view.filter.sql_limit(),
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| item(view, row))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -74,17 +83,22 @@ fn by_newest(view: &ReportView<'_>, newest: &Newest, clause: &mut Clause) {
 pub(crate) fn count_items(view: &ReportView<'_>) -> Result<ItemCounts, QueryError> {
     let tally = item_counts::count_matching(view, view.window())?;
     let states = &view.filter.state;
-    Ok(sum(&tally, |state| states.is_empty() || states.iter().any(|asked| asked == state.as_str())))
+    Ok(sum(&tally, |_, state| states.is_empty() || states.iter().any(|asked| asked == state.as_str())))
 }
 
 /// How many items match the filters but for the window and the state, by state.
 pub(crate) fn count_all(view: &ReportView<'_>) -> Result<ItemCounts, QueryError> {
-    Ok(sum(&item_counts::count_matching(view, None)?, |_| true))
+    count_in_groups(view, |_| true)
 }
 
-fn sum(tally: &Tally, of: impl Fn(ItemState) -> bool) -> ItemCounts {
+/// The same of items of these groups.
+pub(crate) fn count_in_groups(view: &ReportView<'_>, of_group: impl Fn(i64) -> bool) -> Result<ItemCounts, QueryError> {
+    Ok(sum(&item_counts::count_matching(view, None)?, |group_key, _| of_group(group_key)))
+}
+
+fn sum(tally: &Tally, of: impl Fn(i64, ItemState) -> bool) -> ItemCounts {
     let mut sums: HashMap<ItemState, u64> = HashMap::new();
-    for ((_, state), items) in tally.iter().filter(|((_, state), _)| of(*state)) {
+    for ((_, state), items) in tally.iter().filter(|((group_key, state), _)| of(*group_key, *state)) {
         *sums.entry(*state).or_default() += items;
     }
     let mut counts = ItemCounts::default();

@@ -6,4 +6,5 @@ pub(crate) mod groups;
 pub(crate) mod incidents;
 pub(crate) mod item;
 pub(crate) mod items;
+pub(crate) mod missing;
 pub(crate) mod skipped;

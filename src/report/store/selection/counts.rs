@@ -11,6 +11,7 @@ use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::view::ReportView;
 use crate::report::store::value;
+use crate::reprocess::policy::group::GroupFacts;
 use crate::reprocess::store::history;
 use crate::triage::store::silence::{self, ActiveSilences};
 
@@ -150,7 +151,8 @@ pub(crate) fn failures_in_window(
 pub(crate) struct Remarks {
     acks: HashMap<(i64, u32), ()>,
     silences: ActiveSilences,
-    retries: HashMap<String, String>,
+    /// The groups that were retried, each with its project.
+    pub(crate) retried: Vec<(String, GroupFacts)>,
     notes: HashMap<i64, String>,
 }
 
@@ -170,7 +172,7 @@ impl Remarks {
         Ok(Remarks {
             acks: acks.collect::<rusqlite::Result<_>>()?,
             silences: ActiveSilences::new(silence::in_force(connection, view.now)?),
-            retries: retry_states(view)?,
+            retried: history::retried(connection)?,
             notes: notes.collect::<rusqlite::Result<_>>()?,
         })
     }
@@ -190,26 +192,18 @@ impl Remarks {
         Ok(self.silences.covers(view.connection, group_key, group_id)?)
     }
 
-    /// What retries of the group have shown and what goes next.
-    pub(crate) fn retry_outlook(&self, group_id: &str) -> Option<String> {
-        self.retries.get(group_id).cloned()
+    /// What retries of the group have shown and what is next, for each project that retried it; none without retries.
+    pub(crate) fn retry_outlook(&self, view: &ReportView<'_>, group_id: &str) -> Option<String> {
+        let of_group = self.retried.iter().filter(|(_, group)| group.group_id == group_id);
+        let outlooks = of_group.map(|(project, group)| (project, group.outlook(&view.retry_settings, view.now)));
+        outlooks.fold(None, |said, (project, outlook)| match said {
+            None => Some(outlook.to_string()),
+            Some(said) => Some(format!("{said}; {project}: {outlook}")),
+        })
     }
 
     /// The newest note.
     pub(crate) fn note(&self, group_key: i64) -> Option<String> {
         self.notes.get(&group_key).cloned()
     }
-}
-
-/// How retries of the groups stand that were retried; of a group in several projects each is named.
-fn retry_states(view: &ReportView<'_>) -> Result<HashMap<String, String>, QueryError> {
-    let mut outlooks: HashMap<String, String> = HashMap::new();
-    for (project, group) in history::retried(view.connection)? {
-        let said = group.outlook(&view.retry_settings, view.now).to_string();
-        outlooks
-            .entry(group.group_id)
-            .and_modify(|others| others.push_str(&format!("; {project}: {said}")))
-            .or_insert(said);
-    }
-    Ok(outlooks)
 }

@@ -20,14 +20,39 @@ const FEW: u64 = 2_500;
 /// Rows of a list that a page shows.
 const ROWS: u64 = 50;
 
-/// What all pages read, three hours after an outage, beside so many items and batches of one group.
-fn pages_after_outage(items: u64, batches: u64) -> Steps {
+/// What is there beside the three items that the pages show.
+#[derive(Clone, Copy)]
+struct Beside {
+    /// Items and batches of the same group.
+    items: u64,
+    batches: u64,
+    /// Retries of another group, and hours, all after the first one, in which its items failed.
+    retries: i64,
+    hours: i64,
+}
+
+const LITTLE: Beside = Beside { items: ROWS, batches: 1, retries: 0, hours: 0 };
+
+/// What all pages read, three hours after an outage.
+fn pages_after_outage(beside: Beside) -> Steps {
+    let Beside { items, batches, retries, hours } = beside;
     let mut seed = Seed::new();
     seed.batch("b", "completed");
     seed.fail("g", "b", 3, t(1));
     seed.crowd("g", "b", items, t(1));
     seed.older_batches(batches);
     seed.retried("g", 60, "failed_same", "h", 0);
+    seed.fail("recovered", "b", 1, t(2));
+    seed.recover("recovered", t(3));
+    (0..retries).for_each(|n| seed.retried("recovered", 61 + n, "recovered", "h", 0));
+    let hour = t(0).as_second() / 3600;
+    (0..hours).for_each(|n| {
+        seed.run(
+            "INSERT INTO item_hour (hour, group_key, project_key, state, items)
+             SELECT ?1, group_key, 1, 'recovered', 1 FROM error_group WHERE group_id = 'recovered'",
+            [hour + 1 + n],
+        );
+    });
     steps::count(&mut seed.connection);
     read_all(&ReadTransaction::over(seed.connection).unwrap());
     steps::take()
@@ -48,7 +73,7 @@ fn read_all(reading: &ReadTransaction) {
     store_health::read(reading.connection()).unwrap();
     of(&day, &|view| drop(summary(view, ConfiguredBudget::default()).unwrap()));
     of(&whole, &|view| drop(trend(view, &Bucket::Hour, week).unwrap()));
-    of(&rows, &|view| assert_eq!(groups(view).unwrap().rows.len(), 1));
+    of(&rows, &|view| assert_eq!(groups(view).unwrap().rows.len(), 2));
     of(&whole, &|view| drop(group(view, "g").unwrap()));
     of(&of_group, &|view| assert_eq!(items(view).unwrap().len() as u64, ROWS));
     of(&of_group, &|view| drop(trend(view, &Bucket::Hour, week).unwrap()));
@@ -67,7 +92,7 @@ const OF_A_LIST: [&str; 3] =
 
 #[test]
 fn no_statement_of_the_console_grows_with_what_is_open() {
-    let [few, many] = [FEW, 4 * FEW].map(|items| pages_after_outage(items, 1));
+    let [few, many] = [FEW, 4 * FEW].map(|items| pages_after_outage(Beside { items, ..LITTLE }));
     let grown = others(steps::grown(&few, &many), &OF_A_LIST);
     assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
 }
@@ -77,8 +102,30 @@ const OF_BATCHES: [&str; 2] = ["FROM batch WHERE batch_id = ?", "FROM group_batc
 
 #[test]
 fn no_statement_of_the_console_grows_with_the_batches_of_a_group() {
-    let [few, many] = [FEW, 4 * FEW].map(|batches| pages_after_outage(ROWS, batches));
+    let [few, many] = [FEW, 4 * FEW].map(|batches| pages_after_outage(Beside { batches, ..LITTLE }));
     let grown = others(steps::grown(&few, &many), &OF_BATCHES);
+    assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
+}
+
+/// What the attempts of a day or an hour came to is counted over all of them, which budgets keep few; a metric counts all
+/// attempts by outcome, and an item lists those it had. Ten to ninety steps an attempt.
+const OF_RETRIES: [&str; 5] =
+    ["AS summed_by", "WITH spent", "AS lost FROM attempt", "FROM attempt GROUP BY outcome", "WHERE a.item_key = ?"];
+
+#[test]
+fn no_statement_of_the_console_grows_with_the_retries_of_other_groups() {
+    let [few, many] = [100, 400].map(|retries| pages_after_outage(Beside { retries, ..LITTLE }));
+    let grown = others(steps::grown(&few, &many), &OF_RETRIES);
+    assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
+}
+
+/// What all groups come to in a window is summed over its hours.
+const OF_A_WINDOW: [&str; 1] = ["c WHERE TRUE AND c.hour >= ?"];
+
+#[test]
+fn no_statement_of_the_console_grows_with_the_hours_of_other_groups() {
+    let [few, many] = [500, 2_000].map(|hours| pages_after_outage(Beside { hours, ..LITTLE }));
+    let grown = others(steps::grown(&few, &many), &OF_A_WINDOW);
     assert_eq!(grown, Vec::<String>::new(), "{grown:#?}");
 }
 

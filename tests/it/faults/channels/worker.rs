@@ -232,7 +232,7 @@ fn secrets() -> ChannelSecrets {
         smtp_password: Some(PASSWORD.into()),
         signing_secret: Some("whsec_c2lnbmluZyBzZWNyZXQ=".into()),
         routing_key: Some(KEY.into()),
-        url: None,
+        ..ChannelSecrets::default()
     }
 }
 
