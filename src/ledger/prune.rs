@@ -2,7 +2,7 @@
 //!
 //! An item goes as a whole, with its history, or stays as a whole: never while it is open or being retried, never while
 //! an intent holds it. Digests go with all their deliveries, never while one may still be sent or a group's last word
-//! was said in it. Groups stay for ever: their ids and what they learnt must not be born again.
+//! was said in it. Incidents go with their onsets and alerts once their end was reported. Groups stay for ever: their ids and what they learnt must not be born again.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::ledger::error::LedgerError;
 pub(crate) struct PruneCutoff {
     /// Items, batches and scans last seen before this time, in milliseconds.
     pub items: i64,
-    /// Digests, deliveries and audit rows before this time, in milliseconds.
+    /// Digests, deliveries, incidents and audit rows before this time, in milliseconds.
     pub digests: i64,
 }
 
@@ -30,6 +30,8 @@ pub(crate) fn prune(tx: &Transaction<'_>, before: &PruneCutoff) -> Result<BTreeM
     delete(tx, ITEMS, &mut gone)?;
     choose(tx, PRUNABLE_DIGESTS, before.digests)?;
     delete(tx, DIGEST_TABLES, &mut gone)?;
+    choose(tx, PRUNABLE_INCIDENTS, before.digests)?;
+    delete(tx, INCIDENT_TABLES, &mut gone)?;
     for (table, sql, time) in
         [("batch", OLD_BATCHES, before.items), ("scan", OLD_SCANS, before.items), ("audit", OLD_AUDIT, before.digests)]
     {
@@ -137,6 +139,18 @@ const PRUNABLE_DIGESTS: &str = "SELECT digest_id FROM digest
         AND digest_id NOT IN (SELECT digest_id FROM announcement)
         AND created_at <";
 
+const INCIDENT_TABLES: &[(&str, &str)] = &[
+    ("pager_alert", "DELETE FROM pager_alert WHERE incident_id IN (SELECT incident_id FROM pruned)"),
+    ("onset", "DELETE FROM onset WHERE incident_id IN (SELECT incident_id FROM pruned)"),
+    ("incident", "DELETE FROM incident WHERE incident_id IN (SELECT incident_id FROM pruned)"),
+];
+
+/// Over for long, and their end was reported everywhere.
+const PRUNABLE_INCIDENTS: &str = "SELECT incident_id FROM incident
+    WHERE end_announced = 1
+        AND incident_id NOT IN (SELECT incident_id FROM pager_alert WHERE incident_id IS NOT NULL AND resolved_at IS NULL)
+        AND ended_at <";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +181,13 @@ mod tests {
         INSERT INTO group_batch VALUES (1, 1, 3), (2, 1, 1);
         INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) VALUES ('sent', 1, 0, '', '{}'), ('unsent', 1, 0, '', '{}');
         INSERT INTO delivery (delivery_id, digest_id, channel, state, content, not_before, created_at)
-            VALUES ('1', 'sent', 'c', 'sent', '', 0, 1), ('2', 'unsent', 'c', 'pending', '', 0, 1);";
+            VALUES ('1', 'sent', 'c', 'sent', '', 0, 1), ('2', 'unsent', 'c', 'pending', '', 0, 1);
+        INSERT INTO incident (incident_id, started_at, noticed_at, last_failure_at, ended_at, items, ended_items, end_announced)
+            VALUES ('n-old', 1, 1, 9, 9, 3, 3, 1), ('n-late', 1, 1, 5000, 5000, 3, 3, 1), ('n-paged', 1, 1, 9, 9, 3, 3, 1);
+        INSERT INTO onset (group_key, episode, at, noticed_at, escalated, incident_id)
+            VALUES (1, 1, 1, 1, 0, 'n-old'), (2, 1, 1, 1, 0, 'n-late'), (1, 1, 1, 1, 0, 'n-paged');
+        INSERT INTO pager_alert (channel, incident_id, opened_at, resolved_at, scope)
+            VALUES ('p', 'n-old', 1, 9, 's'), ('p', 'n-paged', 1, NULL, 's');";
 
     #[test]
     fn only_what_is_settled_and_old_is_pruned_and_the_counters_follow() {
@@ -180,6 +200,7 @@ mod tests {
         tx.commit().unwrap();
         assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
         let expected = [("item", 1), ("observation", 2), ("message", 1), ("batch", 1), ("digest", 1), ("delivery", 1)];
+        let expected = expected.into_iter().chain([("incident", 1), ("onset", 1), ("pager_alert", 1)]);
         for (table, rows) in expected {
             assert_eq!(gone[table], rows, "{table}");
         }

@@ -203,11 +203,11 @@ pub(crate) fn is_incident(groups: usize, share: Share) -> bool {
     groups >= LEAST_GROUPS && share.items >= least && share.percent() >= LEAST_PERCENT
 }
 
-/// The arithmetic: "5 groups began within 12 min; 147 of 270 items that ended failed in them (54 %); an incident from 3 groups and 15 %".
+/// The arithmetic: "5 groups began within 12 min; 147 of 270 items that ended failed in them (54 %); limit 3 groups and 15 %".
 pub(crate) fn arithmetic(groups: usize, within: SignedDuration, share: Share) -> String {
     format!(
         "{groups} groups began within {} min; {} of {} items that ended failed in them ({} %); \
-         an incident from {LEAST_GROUPS} groups and {LEAST_PERCENT} %",
+         limit {LEAST_GROUPS} groups and {LEAST_PERCENT} %",
         within.as_mins().max(1),
         share.items,
         share.ended,

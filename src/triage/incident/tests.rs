@@ -118,7 +118,7 @@ fn few_groups_few_items_and_a_small_share_are_no_incident() {
     let said = arithmetic(5, SignedDuration::from_mins(12), share(147, 270));
     assert_eq!(
         said,
-        "5 groups began within 12 min; 147 of 270 items that ended failed in them (54 %); an incident from 3 groups and 15 %"
+        "5 groups began within 12 min; 147 of 270 items that ended failed in them (54 %); limit 3 groups and 15 %"
     );
 }
 
