@@ -114,6 +114,8 @@ async fn read<S: BatchSource>(
         ledger.write(move |tx| require_full_list(tx, project_key)).await?;
     }
     let list_read = full && well_read;
+    // Where no server answers, nothing confirms the clock, and nothing is known of the batches.
+    let is_answered = list.error.is_none() || list.listed > 0;
     if let Some((error, refused)) = list.error.take() {
         counts.fails(error, refused);
     }
@@ -135,7 +137,9 @@ async fn read<S: BatchSource>(
     if !counts.refused {
         compare::record_duplicates(ledger, source, begun, &pages).await?;
     }
-    outstanding::record(ledger, begun, project.overdue, &pages, now).await?;
+    if is_answered {
+        outstanding::record(ledger, begun, project.overdue, &pages, now).await?;
+    }
     // An account where nothing changed costs the job list and nothing else.
     let has_changes = counts.batches_read > 0 || returned || !begun.continues;
     if !counts.refused && has_changes {
