@@ -36,7 +36,7 @@ pub(crate) async fn record(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let (project_key, at) = (begun.project_key, begun.at);
-    let ended = ledger.read(move |connection| store_outstanding::ended(connection, project_key, at - DAY)).await?;
+    let ended = ledger.read(move |connection| store_outstanding::ended(connection, project_key, at - DAY, at)).await?;
     if !ended.is_empty() {
         ledger.write(move |tx| store_outstanding::close(tx, &ended, at)).await?;
     }

@@ -70,20 +70,22 @@ pub(crate) fn finished(
 }
 
 /// The open overdue items and duplicates of a project whose batch has ended, the missing ones whose batch was listed again without a gap, and
-/// those whose batch is gone since before `gone_before` (milliseconds): item key and batch id.
+/// those whose batch is gone since before `gone_before` (milliseconds), and those that were overdue by a clock that was ahead of
+/// `now`: item key and batch id.
 pub(crate) fn ended(
     connection: &Connection,
     project_key: i64,
     gone_before: i64,
+    now: i64,
 ) -> Result<Vec<(i64, String)>, LedgerError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT i.item_key, b.batch_id FROM error_group g CROSS JOIN item i ON i.group_key = g.group_key AND i.state = 'open'
              CROSS JOIN observation o USING (observation_key) CROSS JOIN batch b USING (batch_key)
          WHERE g.open_items > 0 AND g.kind IN ('overdue', 'missing', 'duplicate') AND i.project_key = ?1
              AND (b.gone_at <= ?2 OR CASE g.kind WHEN 'missing' THEN b.listing_state = 'settled'
-                 ELSE NOT ({IS_OUTSTANDING} AND {HAS_OPEN_JOBS}) END)"
+                 ELSE g.kind = 'overdue' AND o.effective_at > ?3 OR NOT ({IS_OUTSTANDING} AND {HAS_OPEN_JOBS}) END)"
     ))?;
-    let rows = statement.query_map((project_key, gone_before), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map((project_key, gone_before, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

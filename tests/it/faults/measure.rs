@@ -211,7 +211,8 @@ fn recorded(site: &Site) -> Shown {
     let mut statement = ledger
         .prepare(
             "SELECT p.name, i.item_id || ' ' || b.batch_id || ' ' || o.kind FROM observation o
-             JOIN item i USING (item_key) JOIN batch b USING (batch_key) JOIN project p ON p.project_key = b.project_key",
+             JOIN item i USING (item_key) JOIN batch b USING (batch_key) JOIN project p ON p.project_key = b.project_key
+             WHERE o.kind IN ('failed', 'skipped')",
         )
         .unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
