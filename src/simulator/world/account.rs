@@ -78,7 +78,7 @@ impl Plot {
         for (hour, hit) in [(-20, 1), (5, 2), (8, 6), (11, 19), (14, 48)] {
             let mut items = self.documents(0, 110, 10);
             for &item in items.iter().take(hit) {
-                self.world.items[item].cause = cause(GROWING, "UNSUPPORTED_FILE_TYPE", Nature::Permanent);
+                self.world.items[item].cause = cause(GROWING, "engine_error", Nature::Permanent);
             }
             items.reverse();
             self.batch(0, hour * 60 + 20, items, JobType::Parse, false);

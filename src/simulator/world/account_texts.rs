@@ -98,7 +98,7 @@ pub(crate) const RETURNING: &str = "fonts package mismatch: glyph table v{n} exp
 
 /// Appears in more items from batch to batch.
 pub(crate) const GROWING: &str =
-    "page {page} holds an image in JPEG XL, a format that cannot be read here; export the document again";
+    "table model returned {n} cells for a grid of 4 columns on page {page}, aborting document";
 
 /// Says little on the item and more on the job record.
 pub(crate) const VAGUE: &str = "The document could not be processed.";
