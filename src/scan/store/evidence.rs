@@ -45,12 +45,15 @@ fn is_first_sight(tx: &Transaction<'_>, place: ListingContext) -> Result<bool, L
     Ok(statement.query_row((place.batch_key, place.seen_at), |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
+/// Open items of the batch that this listing does not show; one that failed again there has another job record.
 fn vanished(tx: &Transaction<'_>, place: ListingContext) -> Result<Vec<VanishedItem>, LedgerError> {
     let mut statement = tx.prepare_cached(&format!(
         "SELECT DISTINCT i.item_key, i.item_id FROM observation o JOIN item i USING (item_key)
          JOIN observation w ON w.observation_key = i.observation_key
          WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open' AND i.kind IN ('failed', 'skipped')
-             AND (w.batch_key = o.batch_key OR {IS_RETRIED})"
+             AND (w.batch_key = o.batch_key OR {IS_RETRIED})
+             AND NOT EXISTS (SELECT 1 FROM observation n
+                 WHERE n.item_key = i.item_key AND n.batch_key = ?1 AND n.last_seen >= ?2)"
     ))?;
     let rows = statement.query_map((place.batch_key, place.seen_at), |row| {
         Ok(VanishedItem { item_key: row.get(0)?, item_id: row.get(1)? })

@@ -221,3 +221,17 @@ fn expected(world: &MemoryCloud, id: u8) -> &'static [&'static str] {
         &["open"]
     }
 }
+
+/// The first record of a document that failed again in its batch is shown no more; the document itself did not vanish.
+#[test]
+fn a_batch_in_which_a_document_failed_again_is_searched_for_what_it_completed() {
+    let failed = |batch, item| CloudChange::Change(Change::Move { batch, item, to: MemoryOutcome::Failed(None) });
+    run(&[
+        failed(0, 2),
+        CloudChange::Change(Change::NewBatch { directory: None, items: vec![2, 1] }),
+        failed(1, 1),
+        CloudChange::Scan { faults: vec![], during: vec![], restart: false },
+        failed(1, 1),
+        CloudChange::Change(Change::Move { batch: 1, item: 2, to: MemoryOutcome::Completed }),
+    ]);
+}
