@@ -246,7 +246,7 @@ fn pages(tx: &Transaction<'_>, context: &Context<'_>, row: &GroupRecord, escalat
     if policy.group(&group).is_none() {
         return Ok(false);
     }
-    // Projects are asked for only where they matter: few groups page.
+    // Projects are read only where they matter: few groups page.
     let projects = incident::projects(tx, row.group_key)?;
     Ok(policy.applies(&projects, context.moment.now, &context.settings.zone))
 }

@@ -24,7 +24,7 @@ const MOST: usize = 20;
 
 #[derive(Serialize)]
 struct Plans {
-    /// Retries that are not over, whoever asked for them.
+    /// Retries that are not over, whoever started them.
     under_way: Vec<IntentLine>,
     plans: Vec<PlanLine>,
     paging: Paging,

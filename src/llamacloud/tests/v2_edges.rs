@@ -50,10 +50,10 @@ async fn a_file_that_a_cancelled_batch_never_began_is_no_failure() {
     })
     .await;
     let (rows, _) = failed(&fake.cloud_v2()).await;
-    let told: Vec<_> = rows.iter().map(|row| (row.item_id.as_str(), row.kind, row.message.as_deref())).collect();
+    let recorded: Vec<_> = rows.iter().map(|row| (row.item_id.as_str(), row.kind, row.message.as_deref())).collect();
     let failed = |id, message| (id, Kind::Failed, Some(message));
     assert_eq!(
-        told,
+        recorded,
         [("dfl-1", Kind::Cancelled, None), failed("dfl-2", "no room for a job"), failed("dfl-3", "broken")]
     );
     let cloud = fake.cloud_v2();

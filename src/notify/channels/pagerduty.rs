@@ -1,7 +1,7 @@
 //! PagerDuty Events v2: one alert for each paging incident, and for each episode of another paging group, resolved when it ends.
 //!
 //! An ack is mirrored once; Events v2 has no way to take it back.
-//! Every event has a key of its own, so that sending one again changes nothing. Worker faults are alerts too.
+//! Every event has its key, so that sending one again changes nothing. Worker faults are alerts too.
 
 use std::time::Duration;
 

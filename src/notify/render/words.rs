@@ -151,7 +151,7 @@ pub(crate) fn subject(digest: &Digest) -> String {
     std::iter::once(whole).chain(shorter).find(fits).unwrap_or(prefix)
 }
 
-/// What the subject begins with: an incident, or what pages, in words of ours; none if neither is news.
+/// What the subject begins with: an incident, or what pages, in our words; none if neither is news.
 fn lead(digest: &Digest) -> Option<String> {
     let page = |is_page: bool| if is_page { "PAGE: " } else { "" };
     if let Some(entry) = digest.incidents.iter().find(|entry| entry.reason.is_alarm()) {

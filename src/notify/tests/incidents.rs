@@ -50,11 +50,11 @@ fn digest(reason: IncidentReason) -> Digest {
 
 #[test]
 fn an_incident_is_one_headline_one_subject_and_one_block() {
-    let told = digest(IncidentReason::New);
+    let reported = digest(IncidentReason::New);
     let line = "5 groups, 147 of 270 items failed since 08:33 in archive, invoices";
-    assert_eq!(headline(&told), format!("PAGE: likely one incident: {line}"));
-    assert_eq!(subject(&told), "[triage prod] PAGE: incident: 147 of 270 items failed in 5 groups");
-    let shown = text::render(&told);
+    assert_eq!(headline(&reported), format!("PAGE: likely one incident: {line}"));
+    assert_eq!(subject(&reported), "[triage prod] PAGE: incident: 147 of 270 items failed in 5 groups");
+    let shown = text::render(&reported);
     assert_eq!(shown.matches(line).count(), 2, "headline and block: {shown}");
     for part in
         ["54 % of what ended in that time: 120 temporary, 27 cause unclear", "llama-triage group ack n-0123456789"]
@@ -62,7 +62,7 @@ fn an_incident_is_one_headline_one_subject_and_one_block() {
         assert!(shown.contains(part), "{shown}");
     }
     let of_members = |shown: &str| (0..5).map(|n| shown.matches(&format!("member {n} of it")).count()).max();
-    let cards = [slack::render(&told, &facts()).0, teams::render(&told, &facts()).0, html::page(&told)];
+    let cards = [slack::render(&reported, &facts()).0, teams::render(&reported, &facts()).0, html::page(&reported)];
     for shown in std::iter::once(&shown).chain(&cards) {
         assert!(shown.contains(line) && shown.contains("beside it"), "{shown}");
         assert!(shown.contains("llama-triage group ack n-0123456789"), "{shown}");
@@ -72,11 +72,11 @@ fn an_incident_is_one_headline_one_subject_and_one_block() {
 
 #[test]
 fn the_end_of_an_incident_says_how_long_it_was() {
-    let mut told = digest(IncidentReason::Resolved);
-    told.changes.clear();
+    let mut reported = digest(IncidentReason::Resolved);
+    reported.changes.clear();
     let line = "5 groups, 147 of 270 items failed from 08:33 to 08:51 (18 min) in archive, invoices";
-    assert_eq!(headline(&told), format!("Incident resolved: {line}"));
-    let shown = text::render(&told);
+    assert_eq!(headline(&reported), format!("Incident resolved: {line}"));
+    let shown = text::render(&reported);
     assert!(shown.contains(&format!("INCIDENT RESOLVED: {line}")) && !shown.contains("group ack"), "{shown}");
 }
 
@@ -110,10 +110,10 @@ fn webhooks_list_incidents_and_say_which_groups_are_of_them() {
 
 #[test]
 fn an_incident_of_many_groups_fits_into_a_mail() {
-    let mut told = digest(IncidentReason::New);
-    let member = told.changes[0].clone();
-    told.changes = (0..200).map(|n| GroupEntry { group_id: format!("g-{n}"), ..member.clone() }).collect();
-    let (page, _, _) = html::render(&told, Tier::Full);
+    let mut reported = digest(IncidentReason::New);
+    let member = reported.changes[0].clone();
+    reported.changes = (0..200).map(|n| GroupEntry { group_id: format!("g-{n}"), ..member.clone() }).collect();
+    let (page, _, _) = html::render(&reported, Tier::Full);
     assert!(page.len() <= html::MOST_BYTES, "{}", page.len());
-    assert!(slack::render(&told, &facts()).0.contains("n-0123456789"));
+    assert!(slack::render(&reported, &facts()).0.contains("n-0123456789"));
 }

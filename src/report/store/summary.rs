@@ -41,7 +41,7 @@ pub(crate) struct ConfiguredBudget {
 pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<SummaryRow, QueryError> {
     let window = view.filter.window_or(view.now, 24);
     let mut bases = groups::matching(view, Keep::All)?;
-    // Items and groups are those of documents, unless another kind is asked for.
+    // Items and groups are those of documents, unless the filter names another kind.
     let is_counted = |base: &&groups::Base| view.filter.kind.is_some() || !base.kind.is_of_batch();
     let mut group_counts = GroupCounts::default();
     bases.iter().filter(is_counted).for_each(|base| group_counts.add(base.state, base.open_items));

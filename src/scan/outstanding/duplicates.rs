@@ -97,7 +97,7 @@ mod tests {
         assert!(!one.may_share_items(&other) && !one.may_share_items(&one));
         assert!(one.may_share_items(&batch(3, "bjb-3", None)) && one.may_share_items(&batch(4, "bjb-4", Some("d1"))));
         let extract = ComparedBatch { job_type: "extract".to_owned(), ..batch(5, "bjb-5", None) };
-        assert!(!one.may_share_items(&extract), "other work is paid for by itself");
+        assert!(!one.may_share_items(&extract), "other work is billed separately");
         let (first, second) = (batch(6, "bat-6", Some("d1")), batch(7, "bat-7", Some("d1")));
         assert!(first.is_same_directory_of_v2(&second) && !first.is_same_directory_of_v2(&one));
         assert!(!batch(8, "bat-8", None).is_same_directory_of_v2(&batch(9, "bat-9", None)));

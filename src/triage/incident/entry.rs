@@ -8,6 +8,7 @@ use crate::triage::digest::incident::{IncidentEntry, IncidentReason, IncidentSta
 use crate::triage::digest::model::GroupEntry;
 use crate::triage::incident::rule;
 use crate::triage::incident::track::{IncidentCase, known};
+use crate::triage::store::incident::{IncidentRecord, Member};
 
 /// The incidents of a digest: those with news, only pages in quiet hours, and those of its groups.
 pub(crate) fn entries(
@@ -39,15 +40,10 @@ pub(crate) fn entries(
 /// An incident as a digest lists it.
 pub(crate) fn entry(case: &IncidentCase) -> IncidentEntry {
     let (record, members) = (&case.record, &case.members);
-    let mut classes = BTreeMap::new();
-    for member in members {
-        *classes.entry(member.class.clone()).or_insert(0) += member.items;
-    }
-    let last = members.last().map_or(record.started_at, |member| member.at);
     IncidentEntry {
         incident_id: record.incident_id.clone(),
         reason: case.notification.map_or(IncidentReason::Known, |(reason, _)| reason),
-        state: if record.ended_at.is_some() { IncidentState::Over } else { IncidentState::Open },
+        state: state(record),
         page: case.page,
         started_at: record.started_at,
         ended_at: record.ended_at,
@@ -56,11 +52,36 @@ pub(crate) fn entry(case: &IncidentCase) -> IncidentEntry {
         items: record.share.items,
         ended_items: record.share.ended,
         share: record.share.value(),
-        open_items: members.iter().map(|member| member.open_items).sum(),
-        classes,
-        why: rule::arithmetic(members.len(), last - record.started_at, record.share),
+        open_items: open_items(members),
+        classes: items_by_class(members),
+        why: arithmetic(record, members),
         acked: case.acked,
         assigned: case.assigned.clone(),
         alert_scope: None,
     }
+}
+
+/// Where an incident stands.
+pub(crate) fn state(record: &IncidentRecord) -> IncidentState {
+    if record.ended_at.is_some() { IncidentState::Over } else { IncidentState::Open }
+}
+
+/// Items that failed in groups of each class.
+pub(crate) fn items_by_class(members: &[Member]) -> BTreeMap<String, u64> {
+    let mut classes = BTreeMap::new();
+    for member in members {
+        *classes.entry(member.class.clone()).or_insert(0) += member.items;
+    }
+    classes
+}
+
+/// Items of its groups that are open now.
+pub(crate) fn open_items(members: &[Member]) -> u64 {
+    members.iter().map(|member| member.open_items).sum()
+}
+
+/// Why these groups are an incident, in numbers. `members` in the order in which they began.
+pub(crate) fn arithmetic(record: &IncidentRecord, members: &[Member]) -> String {
+    let last = members.last().map_or(record.started_at, |member| member.at);
+    rule::arithmetic(members.len(), last - record.started_at, record.share)
 }

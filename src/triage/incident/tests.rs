@@ -1,4 +1,4 @@
-//! The rule by itself, and worlds drawn at random whose causes are known: how many incidents are found, and how many are none.
+//! The rule alone, and worlds drawn at random whose causes are known: how many incidents are found, and how many are none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -375,7 +375,7 @@ fn completed(world: &World, projects: &BTreeSet<String>, from: Timestamp, until:
 type Expected = (i64, BTreeSet<i64>);
 
 /// The groups of each cause that should be found: three or more of them failed, twice each in the mean, and the share in its time
-/// was large. Causes that miss this are neither asked for nor wrong.
+/// was large. Causes that miss this are neither expected nor wrong.
 fn truth(world: &World) -> (Vec<Expected>, Vec<BTreeSet<i64>>) {
     let (mut expected, mut others) = (Vec::new(), Vec::new());
     for cause in &world.causes {

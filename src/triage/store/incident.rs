@@ -278,7 +278,7 @@ pub(crate) fn work_since(
     projects: &BTreeSet<String>,
     since: Timestamp,
 ) -> Result<Vec<BatchWork>, LedgerError> {
-    // A batch under way may have no time of its own but that at which it was made.
+    // A batch under way may have no other time than that at which it was made.
     let columns = "b.batch_key, p.name, coalesce(b.started_at, b.created_at, b.first_seen) AS began_at,
         max(coalesce(b.completed_at, b.updated_at, 0), CASE WHEN b.completed_at IS NULL THEN b.last_seen ELSE 0 END) AS until,
         max(coalesce(b.processed_items, 0) - coalesce(b.failed_items, 0) - coalesce(b.skipped_items, 0), 0) AS completed";

@@ -40,7 +40,7 @@ pub(crate) struct PagerAlert {
     pub channel: String,
     /// What it is about.
     pub subject: AlertSubject,
-    /// The ack that the channel does not know of; none where none is asked for.
+    /// The ack that the channel does not know of; none where none is due.
     pub ack_id: Option<i64>,
     /// The scope that it was opened under.
     pub scope: String,

@@ -64,13 +64,13 @@ fn groups_that_begin_together_are_one_incident_one_page_and_one_end() {
     outage(&seed, "g", 5, 8, 10);
     let digest = look(&mut seed, &settings, 15);
     assert_eq!(incidents(&digest), [(IncidentReason::New, IncidentState::Open, 5, 40)]);
-    let told = digest.unwrap();
-    let incident = &told.incidents[0];
+    let reported = digest.unwrap();
+    let incident = &reported.incidents[0];
     // Within the least window of ten minutes the batch completed a sixth; what was seen of it by now counts.
     assert_eq!((incident.ended_items, incident.page, incident.started_at), (50, true, t(10)));
-    assert!(told.changes.iter().all(|entry| entry.incident_id.as_ref() == Some(&incident.incident_id)));
+    assert!(reported.changes.iter().all(|entry| entry.incident_id.as_ref() == Some(&incident.incident_id)));
     assert_eq!(
-        words::headline(&told),
+        words::headline(&reported),
         "PAGE: likely one incident: 5 groups, 40 of 50 items failed since 10:10 in prod"
     );
     assert_eq!(look(&mut seed, &settings, 20), None);

@@ -12,7 +12,7 @@ use crate::report::store::selection::item_counts;
 use crate::report::store::selection::view::ReportView;
 use crate::report::store::value;
 
-/// What recovers is a document, unless another kind is asked for.
+/// What recovers is a document, unless the filter names another kind.
 const OF_FAILURES: &str = "IN (SELECT group_key FROM error_group WHERE kind IN ('failed', 'skipped'))";
 
 /// Items that match the filters but for the state, whose recovery was seen in the window and still stands.

@@ -238,7 +238,7 @@ fn groups(view: &ReportView<'_>, key: &str) -> Result<Vec<Named>, QueryError> {
     clause.one_of("s.class", &view.filter.class, "");
     match view.filter.kind {
         Some(kind) => clause.and("s.kind = ?", [Value::from(kind.as_str().to_owned())]),
-        // A trend is one of failures, unless it is asked for another kind, or for all.
+        // A trend counts failures unless the filter names another kind, or all.
         None if key != "s.kind" && view.group_keys.is_empty() => clause.and("s.kind IN ('failed', 'skipped')", []),
         None => {}
     }

@@ -1,11 +1,12 @@
 //! `report incidents` and `report incident`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use crate::llamacloud::status_page::store_status;
+use crate::model::vendor::VendorStatus;
 use crate::report::detail::{IncidentDetail, IncidentMember};
 use crate::report::rows::IncidentRow;
 use crate::report::store::error::QueryError;
@@ -13,7 +14,7 @@ use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::view::ReportView;
 use crate::report::store::selection::{counts, find};
 use crate::triage::digest::incident::IncidentState;
-use crate::triage::incident::rule;
+use crate::triage::incident::entry::{arithmetic, items_by_class, open_items, state};
 use crate::triage::store::assignment;
 use crate::triage::store::group_row;
 use crate::triage::store::incident::{self, IncidentRecord, Member};
@@ -34,11 +35,11 @@ pub(crate) fn incidents(view: &ReportView<'_>) -> Result<Vec<IncidentRow>, Query
     let sql = format!("SELECT incident_id FROM incident WHERE {} ORDER BY started_at DESC, incident_id", clause.text());
     let mut statement = view.connection.prepare(&sql)?;
     let ids = statement.query_map(params_from_iter(clause.values()), |row| row.get::<_, String>(0))?;
-    let remarks = counts::Remarks::read(view)?;
+    let (remarks, vendor) = (counts::Remarks::read(view)?, store_status::known(view.connection)?);
     let mut rows = Vec::new();
     for id in ids {
         let Some((record, members)) = read(view, &id?)? else { continue };
-        let row = row(view, &record, &members, &remarks)?;
+        let row = row(view, &record, &members, &remarks, vendor.as_ref())?;
         let wanted = &view.filter.project;
         if wanted.is_empty() || row.projects.iter().any(|name| wanted.contains(name)) {
             rows.push(row);
@@ -56,11 +57,11 @@ pub(crate) fn incident(view: &ReportView<'_>, typed: &str) -> Result<IncidentDet
     let none = || QueryError::NotFound { what: "incident", id: id.clone(), nearest: Vec::new() };
     let (record, members) = read(view, &id)?.ok_or_else(none)?;
     let remarks = counts::Remarks::read(view)?;
-    let last = members.last().map_or(record.started_at, |member| member.at);
+    let vendor = store_status::known(view.connection)?;
     Ok(IncidentDetail {
-        why: rule::arithmetic(members.len(), last - record.started_at, record.share),
+        why: arithmetic(&record, &members),
         members: members.iter().map(|one| member(view, one)).collect::<Result<_, _>>()?,
-        incident: row(view, &record, &members, &remarks)?,
+        incident: row(view, &record, &members, &remarks, vendor.as_ref())?,
     })
 }
 
@@ -74,20 +75,19 @@ fn row(
     record: &IncidentRecord,
     members: &[Member],
     remarks: &counts::Remarks,
+    vendor: Option<&VendorStatus>,
 ) -> Result<IncidentRow, QueryError> {
-    let (mut projects, mut classes, mut assigned) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+    let (mut projects, mut assigned) = (BTreeSet::new(), BTreeSet::new());
     let open: Vec<&Member> = members.iter().filter(|member| !member.ended).collect();
     for member in members {
         projects.extend(incident::projects(view.connection, member.group_key)?);
-        *classes.entry(member.class.clone()).or_insert(0) += member.items;
     }
     for member in &open {
         assigned.insert(assignment::of_episode(view.connection, member.group_key, member.episode)?.assigned);
     }
-    let vendor = store_status::known(view.connection)?;
     Ok(IncidentRow {
         incident_id: record.incident_id.clone(),
-        state: if record.ended_at.is_some() { IncidentState::Over } else { IncidentState::Open },
+        state: state(record),
         started_at: record.started_at,
         ended_at: record.ended_at,
         projects: projects.into_iter().collect(),
@@ -95,8 +95,8 @@ fn row(
         items: record.share.items,
         ended_items: record.share.ended,
         share: record.share.value(),
-        open_items: members.iter().map(|member| member.open_items).sum(),
-        classes,
+        open_items: open_items(members),
+        classes: items_by_class(members),
         vendor: vendor
             .map_or_else(Vec::new, |status| status.during(record.started_at, record.ended_at.unwrap_or(view.now))),
         acked: !open.is_empty() && open.iter().all(|member| remarks.acked(member.group_key, Some(member.episode))),

@@ -67,7 +67,7 @@ fn http_faults() -> Vec<ChannelFault> {
     let teams = "Microsoft Teams endpoint returned HTTP error 429 with ContextId x";
     let page = "<!DOCTYPE html><html><h1>Back soon</h1></html>";
     vec![
-        always("nobody listens", Act::Refuse),
+        always("connection refused", Act::Refuse),
         always("certificate not trusted", Act::BadTls),
         always("connection reset", Act::Http(Http::Resets)),
         always("never answers", Act::Http(Http::Hangs)),
@@ -101,7 +101,7 @@ fn mail_faults() -> Vec<ChannelFault> {
     let login = |script| Act::Mail(script, true);
     let token = |status, body| Act::Token(Http::Says(status, None, body));
     vec![
-        always("nobody listens", Act::Refuse),
+        always("connection refused", Act::Refuse),
         always("no STARTTLS", Act::NoTls),
         always("certificate not trusted", Act::BadTls),
         always("silent at once", mail(|line| (line == "connect").then_some(SmtpReply::Hang))),
